@@ -1,0 +1,1 @@
+"""The question side: one `ask()`, and the front doors that translate to and from it."""

@@ -1,0 +1,401 @@
+"""The command line: translates arguments to `sync`, `ask` and `search`, and their results to text.
+
+Exit codes: 0 done, 1 the task failed, 2 the command or a setting is wrong.
+Each command imports what it needs when it runs: `ask` must not wait for what only `chat` uses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from indexing.errors import DatelineError, SettingsError
+from indexing.settings import Settings
+
+if TYPE_CHECKING:
+    from assistant.schema import Filters
+    from assistant.service import Assistant
+    from indexing.sync import Progress
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    # numpy's threads wait by spinning, which on shared cores costs more than they bring.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except SettingsError as exc:
+        print(f"dateline: {exc}", file=sys.stderr)
+        return 2
+    except DatelineError as exc:
+        print(f"dateline: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("dateline: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone; Python would complain once more while closing it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as exc:
+        if os.environ.get("DATELINE_DEBUG"):
+            raise
+        print(
+            f"dateline: something went wrong that should not have: {type(exc).__name__}: {exc}\n"
+            "Set DATELINE_DEBUG=1 and run it again to see where.",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dateline",
+        description="Ask a folder of news articles; every sentence of the answer is cited to its source.",
+        epilog="Every setting is also an environment variable DATELINE_* and a line of .env; see README.md.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], help_: str) -> Any:
+        added = commands.add_parser(name, help=help_, description=help_)
+        added.set_defaults(run=run)
+        added.add_argument(
+            "--index", type=Path, metavar="DIR", help="the index (default .dateline)"
+        )
+        return added
+
+    index = command("index", _index, "bring the index in step with a folder of articles")
+    index.add_argument("corpus", nargs="?", type=Path, help="the folder (default corpus)")
+    index.add_argument("--rebuild", action="store_true", help="start from nothing")
+    index.add_argument("--json", action="store_true", help="print the report as JSON")
+
+    ask = command("ask", _ask, "answer a question from the articles")
+    ask.add_argument("question", nargs="?", help="the question")
+    ask.add_argument(
+        "--batch", metavar="FILE", help="a .jsonl file of questions, - for standard input"
+    )
+    ask.add_argument("--engine", help="what answers: quotes (the default)")
+    ask.add_argument(
+        "--as-of", type=_day, metavar="DATE", help="answer as on this day (default today)"
+    )
+    _add_filters(ask)
+    ask.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+    search = command("search", _search, "rank the passages that match a query")
+    search.add_argument("query", nargs="?", help="the query")
+    search.add_argument(
+        "--batch", metavar="FILE", help="a .jsonl file of queries, - for standard input"
+    )
+    search.add_argument(
+        "--k", type=_count, default=10, metavar="N", help="how many passages (default 10)"
+    )
+    _add_filters(search)
+    search.add_argument("--json", action="store_true", help="print them as JSON")
+
+    sources = command("sources", _sources, "list the articles of the index")
+    sources.add_argument("--json", action="store_true", help="print them as JSON")
+
+    doctor = command("doctor", _doctor, "say what is configured, what works and what to do")
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+    chat = command("chat", _chat, "index what is new, then serve the chat page")
+    chat.add_argument("--corpus", type=Path, metavar="DIR", help="the folder (default corpus)")
+    chat.add_argument("--host", help="the address to listen on (default 127.0.0.1)")
+    chat.add_argument("--port", type=int, help="the port (default 8000)")
+    return parser
+
+
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--source", metavar="GLOB", help="use only sources that match, such as 'bbc/*'"
+    )
+    parser.add_argument(
+        "--since", type=_day, metavar="DATE", help="use only articles of that day or later"
+    )
+    parser.add_argument(
+        "--until", type=_day, metavar="DATE", help="use only articles of that day or earlier"
+    )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-02-04") from None
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    given = {
+        name: getattr(arguments, name, None)
+        for name in ("corpus", "index", "engine", "host", "port")
+    }
+    return Settings.from_env(environment(), **given)
+
+
+def environment() -> dict[str, str]:
+    """The process's environment over the lines of `.env` in the working directory, where there is one."""
+    found: dict[str, str] = {}
+    if Path(".env").is_file():
+        from dotenv import dotenv_values
+
+        found = {key: value for key, value in dotenv_values(".env").items() if value is not None}
+    return {**found, **os.environ}
+
+
+def _filters(arguments: argparse.Namespace) -> Filters:
+    from assistant.schema import Filters
+
+    return Filters(arguments.source, arguments.since, arguments.until)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False))
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Progress]:
+    """A progress bar on standard error where that is a terminal, else nothing."""
+    if not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    from tqdm import tqdm
+
+    bar = tqdm(disable=None, leave=False, file=sys.stderr)
+
+    def show(what: str, done: int, total: int) -> None:
+        bar.set_description(what, refresh=False)
+        bar.total, bar.n = total, done
+        bar.refresh()
+
+    try:
+        yield show
+    finally:
+        bar.close()
+
+
+def _index(arguments: argparse.Namespace) -> int:
+    from indexing.sync import sync
+
+    settings = _settings(arguments)
+    with _progress_bar() as progress:
+        report = sync(settings.corpus, settings, rebuild=arguments.rebuild, progress=progress)
+    failed = [{"source": f.source, "error": f.error} for f in report.failed]
+    if arguments.json:
+        _print_json(
+            {
+                "added": report.added,
+                "changed": report.changed,
+                "unchanged": report.unchanged,
+                "removed": report.removed,
+                "failed": failed,
+                "passages": report.passages,
+                "articles": report.articles,
+                "embedded": report.embedded,
+                "seconds": report.seconds,
+            }
+        )
+    else:
+        print(
+            f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged,"
+            f" {report.removed} removed, {len(failed)} failed; the index holds {report.articles}"
+            f" articles in {report.passages} passages ({report.seconds:.1f} s)"
+        )
+        for failure in failed:
+            print(f"  {failure['source']}: {failure['error']}", file=sys.stderr)
+    return 1 if failed and not report.articles else 0
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    from assistant.show import as_text, to_json
+
+    _one_of(arguments, "question")
+    with _assistant(arguments) as assistant:
+        as_of = arguments.as_of or date.today()
+        filters = _filters(arguments)
+        if arguments.batch is None:
+            answer = assistant.ask(arguments.question, filters=filters, as_of=as_of)
+            if arguments.json:
+                _print_json(to_json(answer))
+            else:
+                print(as_text(answer, as_of=as_of))
+            return 0
+
+        def reply(line: Mapping[str, Any]) -> dict[str, Any]:
+            history = [(str(q), str(a)) for q, a in line.get("history") or ()]
+            answer = assistant.ask(_text_of(line), history, filters, as_of)
+            return to_json(answer, id=line.get("id"))
+
+        return _batch(arguments.batch, reply)
+
+
+def _search(arguments: argparse.Namespace) -> int:
+    _one_of(arguments, "query")
+    with _assistant(arguments) as assistant:
+        filters = _filters(arguments)
+
+        def retrieved(query: str) -> list[dict[str, Any]]:
+            return [
+                {
+                    "file": hit.passage.source,
+                    "start": hit.passage.start,
+                    "end": hit.passage.end,
+                    "score": round(hit.fused, 6),
+                    "text": hit.passage.text,
+                }
+                for hit in assistant.search(query, arguments.k, filters)
+            ]
+
+        if arguments.batch is not None:
+            return _batch(
+                arguments.batch,
+                lambda line: {"id": line.get("id"), "retrieved": retrieved(_text_of(line))},
+            )
+        found = retrieved(arguments.query)
+        if arguments.json:
+            _print_json({"id": None, "retrieved": found})
+        else:
+            from assistant.show import plain
+
+            for rank, hit in enumerate(found, 1):
+                print(f"{rank}. {hit['file']}:{hit['start']}-{hit['end']}  {hit['score']:.3f}")
+                print(f"   {plain(hit['text'])}\n")
+    return 0
+
+
+def _one_of(arguments: argparse.Namespace, name: str) -> None:
+    if (getattr(arguments, name) is None) == (arguments.batch is None):
+        raise SettingsError(f"give a {name}, or --batch FILE, and not both")
+
+
+def _text_of(line: Mapping[str, Any]) -> str:
+    question = line.get("question")
+    if not isinstance(question, str):
+        raise SettingsError('the line has no "question" in words')
+    return question
+
+
+@contextmanager
+def _assistant(arguments: argparse.Namespace) -> Iterator[Assistant]:
+    from assistant.service import open_assistant
+
+    assistant = open_assistant(_settings(arguments))
+    try:
+        yield assistant
+    finally:
+        assistant.close()
+
+
+def _batch(file: str, reply: Callable[[Mapping[str, Any]], dict[str, Any]]) -> int:
+    """One JSON line out for each line in, in order; a line that fails carries an `error`."""
+    done = failed = 0
+    for number, line in enumerate(_lines(file), 1):
+        if not line.strip():
+            continue
+        fields: Any = None
+        try:
+            fields = json.loads(line)
+            if not isinstance(fields, dict):
+                raise SettingsError("the line is not a JSON object")
+            result = reply(fields)
+        except Exception as exc:  # one question must not stop the others
+            reason = str(exc)
+            if isinstance(exc, json.JSONDecodeError):
+                reason = f"the line is not valid JSON: {exc}"
+            elif not isinstance(exc, DatelineError):
+                reason = f"{type(exc).__name__}: {exc}"
+            known = fields if isinstance(fields, dict) else {}
+            result = {
+                "id": known.get("id"),
+                "question": known.get("question"),
+                "error": f"line {number}: {reason}",
+            }
+            failed += 1
+        done += 1
+        _print_json(result)
+    return 1 if done and failed == done else 0
+
+
+def _lines(file: str) -> Iterator[str]:
+    if file == "-":
+        yield from sys.stdin
+        return
+    try:
+        with open(file, encoding="utf-8-sig") as lines:
+            yield from lines
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"--batch {file} cannot be read: {exc}") from exc
+
+
+def _sources(arguments: argparse.Namespace) -> int:
+    with _assistant(arguments) as assistant:
+        sources = assistant.sources()
+    if arguments.json:
+        _print_json(
+            [
+                {
+                    "source": s.source,
+                    "title": s.title,
+                    "publisher": s.publisher,
+                    "published": s.published.isoformat() if s.published else None,
+                    "published_from": s.published_from,
+                    "language": s.language,
+                    "url": s.url,
+                    "passages": s.passages,
+                    "repeats": s.voice if s.voice != s.source else None,
+                }
+                for s in sources
+            ]
+        )
+        return 0
+    from assistant.show import plain
+
+    for s in sources:
+        day = s.published.isoformat() if s.published else "no date   "
+        repeats = f"  (repeats {plain(s.voice)})" if s.voice != s.source else ""
+        publisher = f", {plain(s.publisher)}" if s.publisher else ""
+        print(f"{day}  {plain(s.source)}  {plain(s.title)}{publisher}{repeats}")
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from assistant.doctor import examine
+
+    findings = examine(_settings(arguments))
+    if arguments.json:
+        _print_json([{"check": f.check, "state": f.state, "says": f.says} for f in findings])
+    else:
+        for f in findings:
+            print(f"{f.state:7} {f.check}: {f.says}")
+    return 1 if any(f.state == "broken" for f in findings) else 0
+
+
+def _chat(arguments: argparse.Namespace) -> int:
+    from assistant.server import serve
+    from indexing.sync import sync
+
+    settings = _settings(arguments)
+    with _progress_bar() as progress:
+        report = sync(settings.corpus, settings, progress=progress)
+    for failure in report.failed:
+        print(f"  {failure.source}: {failure.error}", file=sys.stderr)
+    print(f"{report.articles} articles indexed in {report.passages} passages.", flush=True)
+    serve(settings)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""What is configured, what works, and what to do about the rest."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from indexing.errors import DatelineError
+from indexing.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: `state` is "ok", "todo" (works once something is done) or "broken"."""
+
+    check: str
+    state: str
+    says: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Runs every check; none of them changes anything."""
+    return [
+        _checked("python", _python),
+        _checked("sqlite", _sqlite),
+        _checked("embedder", lambda: _embedder(settings)),
+        _checked("reranker", lambda: _reranker(settings)),
+        _checked("corpus", lambda: _corpus(settings)),
+        _checked("index", lambda: _index(settings)),
+        Finding(
+            "engine", "ok", f"{settings.engine}: answers are verbatim quotes, no model is asked"
+        ),
+        Finding(
+            "network", "ok", "nothing is fetched or sent; the page listens on " + settings.host
+        ),
+    ]
+
+
+def _checked(check: str, examined: Callable[[], tuple[str, str]]) -> Finding:
+    try:
+        return Finding(check, *examined())
+    except DatelineError as exc:
+        return Finding(check, "broken", str(exc))
+
+
+def _python() -> tuple[str, str]:
+    return "ok", f"{sys.version.split()[0]}, {os.cpu_count()} cores"
+
+
+def _sqlite() -> tuple[str, str]:
+    options = [row[0] for row in sqlite3.connect(":memory:").execute("PRAGMA compile_options")]
+    if "ENABLE_FTS5" not in options:
+        return "broken", "this Python's SQLite has no FTS5; install a Python that has it"
+    return "ok", f"{sqlite3.sqlite_version} with FTS5"
+
+
+def _embedder(settings: Settings) -> tuple[str, str]:
+    from indexing.embed import open_embedder
+
+    embedder = open_embedder(settings.embedder, settings.threads)
+    embedder.embed_query("a question")
+    return "ok", f"{embedder.name}, {embedder.dimension} dimensions"
+
+
+def _reranker(settings: Settings) -> tuple[str, str]:
+    from assistant.rerank import open_reranker
+
+    reranker = open_reranker(settings.reranker, settings.threads)
+    if reranker is None:
+        return "todo", "none: answers are less exact; set DATELINE_RERANKER=bundled"
+    reranker.scores("a question", ["an answer"])
+    return "ok", reranker.name
+
+
+def _corpus(settings: Settings) -> tuple[str, str]:
+    from indexing.read import list_files
+
+    files, failures = list_files(settings.corpus)
+    if failures:
+        first = failures[0]
+        return "todo", f"{len(failures)} cannot be read, the first: {first.source}: {first.error}"
+    if not files:
+        return (
+            "todo",
+            f"{settings.corpus} holds no article; put .txt, .md, .html, .pdf... files there",
+        )
+    return "ok", f"{settings.corpus}, {len(files)} files"
+
+
+def _index(settings: Settings) -> tuple[str, str]:
+    from assistant.service import open_assistant
+    from indexing.errors import IndexMissing
+
+    try:
+        assistant = open_assistant(settings)
+    except IndexMissing as exc:
+        return "todo", str(exc)
+    try:
+        sources = assistant.sources()
+        where = f"{settings.index}, {len(sources)} articles"
+        undated = sum(source.published is None for source in sources)
+        return "ok", where + (f", {undated} of them without a date" if undated else "")
+    finally:
+        assistant.close()

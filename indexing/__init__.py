@@ -1,0 +1,1 @@
+"""The document side: articles in, passages with vectors out."""

@@ -1,0 +1,69 @@
+"""The real server and page over scripted answers: hostile articles, errors, what no corpus gives.
+
+Run as a program: `python scripted_server.py INDEX`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fakes import ScriptedAssistant, answered, cited, missing
+
+from assistant.schema import Answer, Claim
+from assistant.server import serve
+from indexing.errors import CorpusError
+from indexing.settings import Settings
+
+MARKUP = (
+    "😀 <img src=x onerror=alert(1)> <script>alert(2)</script> [click](http://evil.example) "
+    "![p](http://evil.example/p.png) http://evil.example/x www.evil.example me@evil.example "
+    "# Heading :::danger ::video[x]{src=y} `code` <iframe src='http://evil.example'></iframe>"
+)
+HOSTILE = f"First line 😀😀.\r\n\r\n{MARKUP}\r\n<b>last</b> line.\r\n"
+LONG = "An opening line.\n" * 30_000 + "THE QUOTE" + "\nA closing line." * 30_000
+GONE = "This article was removed."
+SECRET = "a detail of the inside"
+
+
+class Rehearsed(ScriptedAssistant):
+    """Scripted, except that it can say what it was asked before."""
+
+    def stream(
+        self, question: str, history: Sequence[tuple[str, str]] = ()
+    ) -> Iterator[Claim | Answer]:
+        if question == "What did I ask?":
+            asked = "; ".join(earlier for earlier, _ in history) or "nothing"
+            yield answered(f"You asked: {asked}. [1]", cited(HOSTILE, "First line", source="a.txt"))
+            return
+        for item in super().stream(question, history):
+            yield item
+            time.sleep(0.3)  # long enough to be seen between a claim and the whole
+
+
+def assistant() -> ScriptedAssistant:
+    hostile = cited(
+        HOSTILE,
+        MARKUP,
+        title="<b>Title</b> [t](http://evil.example)",
+        publisher="<i>P</i> http://evil.example",
+        url="javascript:alert(3)",
+    )
+    return Rehearsed(
+        articles={"a.txt": HOSTILE, "long.txt": LONG},
+        answers={
+            "Hostile?": answered(f"{MARKUP} [1]", hostile),
+            "Long?": answered("THE QUOTE [1]", cited(LONG, "THE QUOTE", source="long.txt")),
+            "Gone?": answered(f"{GONE} [1]", cited(GONE, GONE, source="gone.txt")),
+            "Missing?": missing(cited(HOSTILE, "First line 😀😀.")),
+            "Broken?": RuntimeError(SECRET),
+            "Unreadable?": CorpusError("the *index* is gone; run `dateline index`"),
+        },
+        questions=["Hostile?", "Missing?"],
+    )
+
+
+if __name__ == "__main__":
+    serve(Settings(index=Path(sys.argv[1]), port=0), assistant())

@@ -1,0 +1,302 @@
+"""What people and programs are shown. Articles are hostile here."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from html.parser import HTMLParser
+
+import pytest
+from fakes import answered, cited, missing
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from assistant import show
+from assistant.schema import Agreement, AnswerDate
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)> <script>alert(1)</script>",
+    "[click](http://evil.example) ![pixel](http://evil.example/p.png)",
+    "[1]: http://evil.example\n[1]",
+    "# Heading\n## Another\n> quote\n- item\n1. item\n\n    code\n```\nfence\n```\n---\n===",
+    "http://evil.example/x https://evil.example www.evil.example someone@evil.example",
+    "<http://evil.example> &lt;b&gt; &#60;b&#62;",
+    ":::danger\nboo\n::: ::video[x]{src=y} :info[x]",
+    "| a | b |\n|---|---|\n| 1 | 2 |",
+    "a\\[b](c) `tick` ``two`` *one* _two_ ~~three~~ [^1] \\",
+    "1) first\n2026. That year\n+ plus\n\u200b",
+]
+PIECES = st.one_of(
+    st.sampled_from(
+        [*HOSTILE, *"\\`*_[]()<>#+-.!|~:&@=\n\t 1\u200b\u202e\x1b😀é", "http", "s://", "www", "."]
+    ),
+    st.text(max_size=6),
+)
+TEXTS = st.lists(PIECES, max_size=12).map("".join)
+RENDERERS = [MarkdownIt("commonmark"), MarkdownIt("commonmark").enable(["table", "strikethrough"])]
+
+
+class _Page(HTMLParser):
+    """The elements and the text of a rendered page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def _without_joiners(text: str) -> str:
+    return re.sub(r"\s+", " ", text.replace("\u2060", "")).strip()
+
+
+@given(TEXTS)
+@example("0-a")
+@example("http://a.example")
+def test_escaped_text_is_one_plain_paragraph_that_reads_as_it_stood(text: str) -> None:
+    escaped = show.escape_markdown(text)
+    for renderer in RENDERERS:
+        page = _Page(renderer.render(escaped))
+        assert set(page.tags) <= {"p"}
+        assert len(page.tags) <= 1
+        assert _without_joiners(page.text) == _without_joiners(show.plain(text))
+
+
+@given(TEXTS)
+def test_escaped_text_holds_nothing_that_gfm_or_chainlit_would_link_or_draw(text: str) -> None:
+    escaped = show.escape_markdown(text)
+    shown = _Page(RENDERERS[0].render(escaped)).text  # GFM looks at the text after escapes
+    assert not re.search(r"(?i)https?://|www\.|[-.\w+]@", shown, re.ASCII)
+    assert not re.search(r"(?<!\\)(?:\\\\)*:[A-Za-z:]", escaped)
+    assert "\u200b" not in escaped
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_no_article_puts_markup_of_its_own_into_an_answer(body: str, title: str, name: str) -> None:
+    citation = cited("x" + body + "y", "x" + body + "y", title=title, publisher=name, source=name)
+    answer = answered(
+        f"{body} [1]",
+        citation,
+        dates=(AnswerDate(body, date(2026, 2, 4), "2026-03-06", title, -1, (1,)),),
+        agreement=(Agreement(body, (1,)), Agreement(title, (1,))),
+    )
+    for shown in (answer, missing(citation)):
+        page = _Page(MarkdownIt("commonmark").enable("table").render(show.as_markdown(shown)))
+        assert set(page.tags) <= {"p", "ul", "li", "strong"}
+        for forbidden in (show.as_text(shown), json.dumps(show.to_view(shown)["plain"])):
+            assert "\x1b" not in forbidden
+            assert "\u202e" not in forbidden
+
+
+def test_bold_and_marks_are_the_answers_own() -> None:
+    raw = "The pact is due within 30 days."
+    answer = answered("**6 March 2026**: The pact [sic] is due. [1][7]", cited(raw, raw))
+    html = MarkdownIt("commonmark").render(show.claim_as_markdown(answer.text, [1]))
+    assert "<strong>6 March 2026</strong>" in html
+    pieces = show.to_view(answer)["lines"][0]["pieces"]
+    assert [p["text"] for p in pieces if p["kind"] == "mark"] == ["1"]  # [7] cites nothing
+    assert "".join(p["text"] for p in pieces if p["kind"] == "text").endswith("[7]")
+    assert "[sic]" in html
+
+
+def test_a_list_stays_a_list() -> None:
+    raw = "Coal. Iron."
+    text = "- **Coal** [1]\n- Iron [2]"
+    answer = answered(text, cited(raw, "Coal."), cited(raw, "Iron.", number=2))
+    assert _Page(MarkdownIt().render(show.as_markdown(answer))).tags.count("li") == 4
+    assert [line["isItem"] for line in show.to_view(answer)["lines"]] == [True, True]
+    assert show.as_text(answer).startswith("- Coal [1]\n\n- Iron [2]")
+
+
+def test_a_date_shows_its_rule_and_whether_it_has_passed() -> None:
+    raw = "due within 30 days"
+    when = AnswerDate(
+        "within 30 days", date(2026, 2, 4), "2026-03-06", "anchor + 30 days", -261, (1,)
+    )
+    answer = answered("Due. [1]", cited(raw, raw), dates=(when,))
+    said = "“within 30 days” (4 February 2026 + 30 days), passed 261 days ago"
+    assert show.to_view(answer)["dates"][0] == {
+        "date": "6 March 2026",
+        "reckoning": said,
+        "citations": [1],
+    }
+    assert f"**6 March 2026**: {said} [1]" in show.as_markdown(answer)
+    assert said in re.sub(r"\s+", " ", show.as_text(answer))
+
+
+@pytest.mark.parametrize(
+    ("iso", "days", "words"),
+    [
+        ("2025-07", 0, ("July 2025", "today")),
+        ("2020", -1, ("2020", "passed 1 day ago")),
+        ("2027-01-01", 1, ("1 January 2027", "1 day ahead")),
+        ("2026-Q1", 1200, ("2026-Q1", "1,200 days ahead")),
+        ("2026-13", 1, ("2026-13", "1 day ahead")),
+    ],
+)
+def test_dates_are_as_precise_as_they_are_known(
+    iso: str, days: int, words: tuple[str, str]
+) -> None:
+    raw = "then"
+    answer = answered("[1]", cited(raw, raw), dates=(AnswerDate("", None, iso, "", days, ()),))
+    drawn = show.to_view(answer)["dates"][0]
+    assert (drawn["date"], drawn["reckoning"]) == words
+
+
+def test_agreement_is_said_only_where_there_is_something_to_compare() -> None:
+    raw = "30 days. 60 days."
+    one, other = cited(raw, "30 days."), cited(raw, "30 days.", number=2, source="b.txt")
+    alone = answered("x [1]", one, agreement=(Agreement("30 days", (1,)),))
+    agreed = answered("x [1][2]", one, other, agreement=(Agreement("30 days", (1, 2)),))
+    differ = answered(
+        "x [1][2]", one, other, agreement=(Agreement("30 days", (1,)), Agreement("60 days", (2,)))
+    )
+    leads = [show.to_view(a)["agreement"]["lead"] for a in (alone, agreed, differ)]
+    assert leads == [None, "2 articles agree", "The articles differ"]
+    assert "The articles differ: 30 days [1]; 60 days [2]" in show.as_markdown(differ)
+
+
+def test_what_is_not_in_the_articles_is_said_first_and_the_nearest_are_named_so() -> None:
+    answer = missing(cited("Something else.", "Something else."))
+    assert show.as_markdown(answer).startswith("**Not in the articles.**")
+    assert show.as_text(answer).startswith("Not in the articles.")
+    assert show.NEAREST in show.as_text(answer)
+    assert show.to_view(answer)["closest"][0]["label"].startswith("Nearest passage 1: ")
+
+
+def test_json_has_the_contracts_keys_in_their_order() -> None:
+    raw = "due within 30 days"
+    when = AnswerDate("within 30 days", None, "2026-03-06", "rule", -261, (1,))
+    answer = answered("Due. [1]", cited(raw, raw), dates=(when,), timings_ms={"retrieve": 4.1})
+    found = show.to_json(answer, "q1")
+    assert list(found) == [
+        *("id", "question", "status", "engine", "confidence", "answer", "citations"),
+        *("dates", "agreement", "closest", "timings_ms"),
+    ]
+    assert found["citations"] == [
+        {
+            "number": 1,
+            "source": "a.txt",
+            "title": "A title",
+            "publisher": "A paper",
+            "published": "2026-02-05",
+            "quote": raw,
+            "start": 0,
+            "end": len(raw),
+            "page": None,
+        }
+    ]
+    assert found["dates"][0]["anchor"] is None
+    assert json.loads(json.dumps(found)) == found
+    assert show.to_json(missing(cited(raw, raw)))["closest"] == found["citations"]
+    assert show.to_json(answer)["id"] is None
+
+
+def test_terminal_text_keeps_to_its_width_and_places_every_quote() -> None:
+    raw = "A sentence of some length, and another one that goes on for a good while longer. " * 3
+    answer = answered(f"{raw} [1]", cited(raw, raw, page=3))
+    text = show.as_text(answer, 40, as_of=date(2026, 11, 22))
+    assert max(map(len, text.splitlines())) <= 40
+    assert f"a.txt:0-{len(raw)}, page 3" in text
+    assert "5 February 2026, 290 days ago" in re.sub(r"\s+", " ", text)
+
+
+@pytest.mark.parametrize(
+    ("published", "words"),
+    [
+        (None, "no date given"),
+        (date(2026, 11, 22), "today"),
+        (date(2026, 11, 21), "1 day ago"),
+        (date(2026, 2, 5), "290 days ago"),
+        (date(2026, 11, 24), "in 2 days"),
+    ],
+)
+def test_age(published: date | None, words: str) -> None:
+    assert show.age(published, date(2026, 11, 22)) == words
+
+
+@given(TEXTS, TEXTS.filter(bool), TEXTS)
+@example("😀" * 20, "😀é", "\r\n😀")
+def test_the_panel_is_cut_by_code_points(before: str, quote: str, after: str) -> None:
+    raw = before + quote + after
+    citation = cited(raw, quote)
+    view = show.source_view(citation, raw, date(2026, 11, 22))
+    assert view["stands"]
+    assert view["quote"] == quote
+    assert view["before"] + view["quote"] + view["after"] == raw
+    assert view["cut"] is None
+
+
+def test_a_quote_that_moved_is_not_highlighted() -> None:
+    citation = cited("One. Two.", "Two.")
+    view = show.source_view(citation, "Zero. One. Two.", date(2026, 11, 22))
+    assert (view["stands"], view["quote"]) == (False, "")
+    assert view["before"] + view["after"] == "Zero. One. Two."
+
+
+@pytest.mark.parametrize("place", [0, 1_000_000, 2_499_990, 5_000_000])
+def test_of_a_very_long_article_the_panel_gets_what_surrounds_the_quote(place: int) -> None:
+    raw = "x" * place + "QUOTE" + "y" * (5_000_000 - place)
+    view = show.source_view(cited(raw, "QUOTE"), raw, date(2026, 11, 22))
+    shown = view["before"] + view["quote"] + view["after"]
+    assert view["quote"] == "QUOTE"
+    assert shown in raw
+    assert abs(len(shown) - show.WINDOW_CHARS) <= 5
+    assert view["cut"] is not None
+    assert "5,000,005" in view["cut"]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_one"),
+    [
+        ("https://example.org/a?b=c#d", True),
+        ("HTTP://example.org", True),
+        ("javascript:alert(1)", False),
+        ("java\nscript:alert(1)", False),
+        ("https://a b", False),
+        ("//example.org", False),
+        ("data:text/html,x", False),
+        (None, False),
+    ],
+)
+def test_only_web_addresses_become_links(url: str | None, is_one: bool) -> None:
+    raw = "Text."
+    view = show.source_view(cited(raw, raw, url=url), raw, date(2026, 11, 22))
+    assert view["url"] == (url if is_one else None)
+
+
+def test_a_chip_brings_its_citation_back() -> None:
+    raw = "😀 Text."
+    citation = cited(raw, "Text.", page=2, url="https://example.org")
+    view = show.to_view(answered("Text. [1]", citation))["citations"][0]
+    assert show.citation_from_view(json.loads(json.dumps(view))) == citation
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        [],
+        {},
+        {"start": -1},
+        {"start": True},
+        {"source": 3},
+        {"published": "soon"},
+        {"published": 5},
+        {"end": "9"},
+        {"page": 1.5},
+        {"url": {}},
+    ],
+)
+def test_what_is_not_a_chips_citation_is_refused(wrong: object) -> None:
+    view = show.to_view(answered("Text. [1]", cited("Text.", "Text.")))["citations"][0]
+    sent = view | wrong if isinstance(wrong, dict) and wrong else wrong
+    assert show.citation_from_view(sent) is None
