@@ -183,12 +183,13 @@ def as_markdown(answer: Answer) -> str:
     if answer.status is Status.NOT_IN_CORPUS:
         blocks.insert(0, f"**{NOT_FOUND}.**")
     blocks += [
-        f"**{_reduced_date(when.date)}**: {escape_markdown(_reckoning(when))} {_marks(when.citations)}".rstrip()
+        f"**{_reduced_date(when.date)}**: {escape_markdown(_reckoning(when))} {_marks_as_markdown(when.citations)}".rstrip()
         for when in answer.dates
     ]
     if lead := _agreement_lead(answer):
         values = (
-            f"{escape_markdown(a.value)} {_marks(a.citations)}".rstrip() for a in answer.agreement
+            f"{escape_markdown(a.value)} {_marks_as_markdown(a.citations)}".rstrip()
+            for a in answer.agreement
         )
         blocks.append(f"{lead}: {'; '.join(values)}")
     if answer.citations:
@@ -210,7 +211,7 @@ def claim_as_markdown(text: str, numbers: Sequence[int]) -> str:
 
 def _piece_as_markdown(piece: Piece) -> str:
     if piece.kind == "mark":
-        return f"[{piece.text}]"
+        return _mark_as_markdown(piece.text)
     escaped = escape_markdown(piece.text)
     if piece.kind == "strong":
         return f"**{escaped}**"
@@ -219,11 +220,20 @@ def _piece_as_markdown(piece: Piece) -> str:
     return f"{before}{escaped}{after}"
 
 
+def _mark_as_markdown(number: int | str) -> str:
+    # Escaped, since what follows it may be an article's own "(http://...)" or ": http://...".
+    return f"\\[{number}\\]"
+
+
+def _marks_as_markdown(numbers: Sequence[int]) -> str:
+    return "".join(map(_mark_as_markdown, numbers))
+
+
 def _citation_as_markdown(citation: Citation) -> str:
     parts = [citation.publisher or "", short_date(citation.published), _place(citation)]
     about = ", ".join(escape_markdown(part) for part in parts if part)
     title = escape_markdown(citation.title)
-    return f"- [{citation.number}] {title}, {about}: “{escape_markdown(citation.quote)}”"
+    return f"- {_mark_as_markdown(citation.number)} {title}, {about}: “{escape_markdown(citation.quote)}”"
 
 
 def _place(citation: Citation) -> str:
@@ -236,10 +246,11 @@ def _reckoning(when: AnswerDate) -> str:
     `“within 30 days” (4 February 2026 + 30 days), passed 261 days ago`.
     """
     rule = when.rule
-    if when.anchor and "anchor" in rule:
-        rule = rule.replace("anchor", long_date(when.anchor))
-    elif when.anchor:
-        rule = f"{rule}, counted from {long_date(when.anchor)}".removeprefix(", ")
+    if when.anchor:
+        day = long_date(when.anchor)
+        rule = re.sub(r"\banchor\b", day, rule)
+        if day not in rule and when.anchor.isoformat() != when.date:
+            rule = f"{rule}, counted from {day}".removeprefix(", ")
     phrase = f"“{when.phrase}”" if when.phrase else ""
     said = " ".join(part for part in (phrase, f"({rule})" if rule else "") if part)
     return ", ".join(part for part in (said, _distance(when)) if part)

@@ -173,7 +173,8 @@ def storage_errors(path: Path) -> Iterator[None]:
                 " lost; make space and run the command again."
             ) from exc
         denied = ("readonly", "read-only", "Read-only", "Permission", "unable to open")
-        if any(word in text for word in denied):
+        is_denied = isinstance(exc, NotADirectoryError | FileExistsError | PermissionError)
+        if is_denied or any(word in text for word in denied):
             raise IndexStorage(
                 f"{path} cannot be written ({text}). Check the folder's permissions, or choose"
                 " another with --index."

@@ -120,8 +120,9 @@ _AFTER_DAY = re.compile(
 # The verb decides which way an undated "Friday" or "July 1" lies. Future words first: "scheduled"
 # and "expected" end in -ed as well.
 _CUES = re.compile(
-    r"\b(?:(?P<f>will|won't|shall|would|should|must|(?:prepar|approach|schedul|slat)\w*|(?:plan|expect)(?:s|ed|ing|ned|ning)?"
-    r"|ahead of|possible|likely|forecast|set (?:to|for)|due|upcoming|next|to be|going to|through|deadline|begins?|starts"
+    r"\b(?:(?P<f>(?:will|won't|shall|would|should|must|to)(?:\s(?:not|also|then|soon|now|likely))?"
+    r"\sbe(?:\s\w+(?:ed|en|n|ld|t|nt)\b)?|will|won't|shall|would|should|must|(?:prepar|approach|schedul|slat)\w*|(?:plan|expect)(?:s|ed|ing|ned|ning)?"
+    r"|ahead of|possible|likely|forecast|set (?:to|for)|due|upcoming|next|going to|through|deadline|begins?|starts"
     r"|opens|runs|kicks off|launches|arrives|airs|tak(?:es|ing) effect|com(?:es|ing) into|coming"
     r"|hopes? to|aims? to|(?:is|are) to|gets underway|premieres|returns|wants? to|vows? to)"
     r"|(?P<p>said|says|told|was|were|had|did|met|won|lost|held|began|gave|got|went|came|saw|took|made"

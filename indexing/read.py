@@ -343,8 +343,16 @@ def _front_matter(raw: str) -> tuple[tuple[tuple[str, str], ...], int]:
         # stumble over a day that the calendar does not have.
         fields = yaml.load(found[1], Loader=yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError):
-        return (), 0
+        fields = _plain_fields(found[1])
     return (_metadata(fields), found.end()) if isinstance(fields, dict) else ((), 0)
+
+
+def _plain_fields(block: str) -> dict[str, str] | None:
+    """`key: value` lines that YAML refuses, such as a title with a colon in it; None for other text."""
+    lines = [line.partition(":") for line in block.splitlines() if line.strip()]
+    if not all(colon and re.fullmatch(r"[A-Za-z_][\w-]*", key) for key, colon, _ in lines):
+        return None
+    return {key: value.strip().strip("\"'") for key, _, value in lines}
 
 
 # Markdown syntax that a reader of the rendered page does not see. What a pattern's groups hold is

@@ -59,6 +59,7 @@ RESOLVED = [
     ("The mayor resigned Wednesday.", "Wednesday", "date", "2026-02-04", ""),
     ("The mayor resigned on Thursday.", "Thursday", "date", "2026-02-05", ""),
     ("The council will meet on Friday.", "Friday", "date", "2026-02-06", ""),
+    ("The inquest is expected to be held on Sunday.", "Sunday", "date", "2026-02-08", ""),
     ("Rain is possible on Sunday.", "Sunday", "date", "2026-02-08", ""),
     ("It closed on Wednesday, February 4: nobody came.", "Wednesday, February 4", "date",
      "2026-02-04", ""),

@@ -313,7 +313,7 @@ def test_front_matter_is_metadata_and_markup(mark: str, newline: str) -> None:
 
 @pytest.mark.parametrize(
     "head",
-    ["---\ntitle: A: b\n---\n", "---\nA line of prose.\n---\n", "---\ntitle: A\n", "---\n---\n", "---\n" + "[" * 9000 + "\n---\n"],
+    ["---\nA line of prose.\n---\n", "---\ntitle: A\n", "---\n---\n", "---\n" + "[" * 9000 + "\n---\n"],
 )  # fmt: skip
 def test_what_only_looks_like_front_matter_is_text(head: str) -> None:
     document = read("a.txt", head + PROSE)
@@ -569,3 +569,10 @@ def test_to_import_read_loads_no_heavy_library() -> None:
     )
     heavy = {"trafilatura", "pypdf", "docx", "charset_normalizer", "yaml", "lxml"}
     assert not heavy & set(loaded.stdout.split())
+
+
+def test_front_matter_that_yaml_refuses_is_read_line_by_line() -> None:
+    raw = "---\ntitle: Ports: a year on\npublisher: The Gazette\n---\nThe port reopened."
+    (document,), _ = read_documents("a.md", raw.encode())
+    assert dict(document.metadata)["title"] == "Ports: a year on"
+    assert dict(document.metadata)["publisher"] == "The Gazette"

@@ -20,6 +20,7 @@ HOSTILE = [
     "<img src=x onerror=alert(1)> <script>alert(1)</script>",
     "[click](http://evil.example) ![pixel](http://evil.example/p.png)",
     "[1]: http://evil.example\n[1]",
+    "[1](http://evil.example) **x**[1](/y)",
     "# Heading\n## Another\n> quote\n- item\n1. item\n\n    code\n```\nfence\n```\n---\n===",
     "http://evil.example/x https://evil.example www.evil.example someone@evil.example",
     "<http://evil.example> &lt;b&gt; &#60;b&#62;",
@@ -80,6 +81,7 @@ def test_escaped_text_holds_nothing_that_gfm_or_chainlit_would_link_or_draw(text
 
 
 @given(TEXTS, TEXTS, TEXTS)
+@example("[1](http://evil.example)", "[1]: http://evil.example", "[1]")
 def test_no_article_puts_markup_of_its_own_into_an_answer(body: str, title: str, name: str) -> None:
     citation = cited("x" + body + "y", "x" + body + "y", title=title, publisher=name, source=name)
     answer = answered(
@@ -128,8 +130,27 @@ def test_a_date_shows_its_rule_and_whether_it_has_passed() -> None:
         "reckoning": said,
         "citations": [1],
     }
-    assert f"**6 March 2026**: {said} [1]" in show.as_markdown(answer)
+    assert f"**6 March 2026**: {said} \\[1\\]" in show.as_markdown(answer)
     assert said in re.sub(r"\s+", " ", show.as_text(answer))
+
+
+@pytest.mark.parametrize(
+    ("anchor", "rule", "said"),
+    [
+        (date(2026, 2, 4), "anchor + 30 days", "4 February 2026 + 30 days"),
+        (date(2026, 2, 4), "30 days after 4 February 2026", "30 days after 4 February 2026"),
+        (date(2026, 2, 4), "30 days on", "30 days on, counted from 4 February 2026"),
+        (date(2026, 3, 6), "the day of publication", "the day of publication"),
+        (None, "as stated", "as stated"),
+    ],
+)
+def test_the_day_a_date_was_counted_from_is_said_once(
+    anchor: date | None, rule: str, said: str
+) -> None:
+    raw = "then"
+    when = AnswerDate("", anchor, "2026-03-06", rule, 0, (1,))
+    answer = answered("[1]", cited(raw, raw), dates=(when,))
+    assert show.to_view(answer)["dates"][0]["reckoning"] == f"({said}), today"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +182,7 @@ def test_agreement_is_said_only_where_there_is_something_to_compare() -> None:
     )
     leads = [show.to_view(a)["agreement"]["lead"] for a in (alone, agreed, differ)]
     assert leads == [None, "2 articles agree", "The articles differ"]
-    assert "The articles differ: 30 days [1]; 60 days [2]" in show.as_markdown(differ)
+    assert "The articles differ: 30 days [1]; 60 days [2]" in show.as_text(differ)
 
 
 def test_what_is_not_in_the_articles_is_said_first_and_the_nearest_are_named_so() -> None:

@@ -390,7 +390,7 @@ def test_a_run_killed_while_it_changes_the_vectors_in_place_is_healed(
     class Killed(BaseException):
         pass
 
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise Killed
 
     for moment in ("indexing.sync.vectors.remove", "indexing.sync.CatalogWriter.commit"):

@@ -24,7 +24,9 @@ function Pieces({ pieces, byNumber }) {
   return pieces.map((piece, i) => {
     if (piece.kind === "mark") return <Mark key={i} number={piece.text} citation={byNumber[piece.text]} />
     if (piece.kind === "strong") return <strong key={i}>{piece.text}</strong>
-    return <bdi key={i}>{piece.text}</bdi>
+    // A mark stays on the line of the word before it.
+    const isMarked = pieces[i + 1]?.kind === "mark"
+    return <bdi key={i}>{isMarked ? piece.text.replace(/\s+$/, "\u00a0") : piece.text}</bdi>
   })
 }
 
