@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,10 +17,20 @@ from functools import cache
 from pathlib import Path
 
 from assistant.rerank import Reranker
-from assistant.schema import Answer, AnswerDate, Citation, Claim, Evidence, Hit, Status
-from assistant.understand import Question, Wanted, content_terms
-from indexing.dates import iso
-from indexing.schema import TimeExpression
+from assistant.schema import (
+    Agreement,
+    Answer,
+    AnswerDate,
+    Citation,
+    Claim,
+    Evidence,
+    Hit,
+    Status,
+)
+from assistant.understand import Question, Wanted, content_terms, spelled_out, stem
+from assistant.values import TIME_KINDS, has_value, values
+from indexing.dates import describe, iso
+from indexing.schema import Span, TimeExpression
 
 ENGINE = "quotes"
 CANDIDATES = 32
@@ -40,24 +51,31 @@ Times = Callable[[str, int, int], Sequence[TimeExpression]]
 """The time expressions of `source` between `start` and `end`; see `View.times_between`."""
 
 
-def select(question: Question, hits: Sequence[Hit], reranker: Reranker | None) -> list[Evidence]:
+def select(
+    question: Question, hits: Sequence[Hit], reranker: Reranker | None, times: Times
+) -> list[Evidence]:
     """The sentences of the hits, best first; without a reranker, in the order of the hits."""
     candidates = _candidates(question, hits)
     if reranker is None:
         scores = [hit.fused for hit, _ in candidates]
     else:
+        asked = spelled_out(question.text, dict.fromkeys(hit.passage.text for hit in hits))
         texts = [_in_context(hit, i) for hit, i in candidates]
-        scores = [float(score) for score in reranker.scores(question.text, texts)]
-    evidence = [
-        Evidence(hit.passage.sentences[i], _sentence_text(hit, i), hit, score)
-        for score, (hit, i) in zip(scores, candidates, strict=True)
-    ]
+        scores = [float(score) for score in reranker.scores(asked, texts)]
+    evidence = []
+    for score, (hit, i) in zip(scores, candidates, strict=True):
+        sentence, text = hit.passage.sentences[i], _sentence_text(hit, i)
+        stated = tuple(times(hit.passage.source, sentence.start, sentence.end))
+        wanting = not has_value(question, text, stated)
+        evidence.append(
+            Evidence(sentence, text, hit, score - calibration().wanting * wanting, stated)
+        )
     return sorted(evidence, key=lambda e: -e.relevance)
 
 
 def _candidates(question: Question, hits: Sequence[Hit]) -> list[tuple[Hit, int]]:
     """At most CANDIDATES sentences: those of the first hits, and those with the question's words."""
-    wanted = {stem(term) for term in question.terms}
+    wanted = question.stems
     scored = []
     for rank, hit in enumerate(hits):
         for i in range(len(hit.passage.sentences)):
@@ -80,14 +98,6 @@ def _sentence_text(hit: Hit, i: int) -> str:
     return hit.passage.text[sentence.start - offset : sentence.end - offset]
 
 
-def stem(word: str) -> str:
-    """A crude common form of a word: enough to count overlap, never shown."""
-    for ending in ("ing", "ed", "es", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
-
-
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """Logistic regression from `signals` to the probability that the evidence answers."""
@@ -95,6 +105,8 @@ class Calibration:
     weights: dict[str, float]
     intercept: float
     threshold: float
+    wanting: float
+    """Logits a sentence loses that holds no value of the kind asked for."""
 
     def confidence(self, measured: dict[str, float]) -> float:
         total = self.intercept + sum(w * measured[name] for name, w in self.weights.items())
@@ -105,7 +117,7 @@ class Calibration:
 def calibration() -> Calibration:
     """What `eval.calibrate` fitted on development questions."""
     fitted = json.loads((Path(__file__).parent / "calibration.json").read_text("utf-8"))
-    return Calibration(fitted["weights"], fitted["intercept"], fitted["threshold"])
+    return Calibration(**fitted)
 
 
 def signals(question: Question, evidence: Sequence[Evidence]) -> dict[str, float]:
@@ -141,7 +153,6 @@ def compose(
     as_of: date,
     max_quotes: int,
     verify: Verify,
-    times: Times,
 ) -> Answer:
     """The answer these sentences give, every quote verified; `not_in_corpus` where they do not."""
     standing = [
@@ -163,17 +174,20 @@ def compose(
     near = [e for e in _distinct(standing) if e.relevance >= standing[0].relevance - CLOSE]
     chosen = near[:max_quotes]
     citations = tuple(_cited(n, e) for n, e in enumerate(chosen, 1))
-    claims = tuple(Claim(f"{c.quote} [{c.number}]", (c.number,)) for c in citations)
-    wants_time = question.wanted in (Wanted.DATE, Wanted.DURATION)
+    dates = _dates(chosen, as_of) if question.wanted in TIME_KINDS else ()
+    claims = [_quoted(question, e, n) for n, e in enumerate(chosen, 1)]
+    if lead := _dated_lead(question, chosen, dates):
+        claims.insert(0, lead)
     return Answer(
         question=asked,
         status=Status.ANSWERED,
         engine=ENGINE,
         confidence=confidence,
         text="\n\n".join(claim.text for claim in claims),
-        claims=claims,
+        claims=tuple(claims),
         citations=citations,
-        dates=_dates(citations, times, as_of) if wants_time else (),
+        dates=dates,
+        agreement=_agreement(question, chosen),
     )
 
 
@@ -201,21 +215,120 @@ def _distinct(evidence: Sequence[Evidence]) -> list[Evidence]:
     return list(kept.values())
 
 
-def _dates(citations: Sequence[Citation], times: Times, as_of: date) -> tuple[AnswerDate, ...]:
+def _quoted(question: Question, e: Evidence, number: int) -> Claim:
+    """The sentence as it stands, the value asked for in bold, with its mark."""
+    text, bold = e.text, _value(question, e)
+    if bold is not None:
+        text = f"{text[: bold.start]}**{text[bold.start : bold.end]}**{text[bold.end :]}"
+    return Claim(f"{text} [{number}]", (number,))
+
+
+def _value(question: Question, e: Evidence) -> Span | None:
+    """Where the sentence states what the question asks for, counted from its own start."""
+    if question.wanted in TIME_KINDS:
+        t = _best_time(question, e)
+        return Span(t.start - e.sentence.start, t.end - e.sentence.start) if t else None
+    found = values(question, e.text, e.hit.passage.text)
+    return Span(found[0].start, found[0].end) if found else None
+
+
+# Time
+
+
+_DEADLINE = re.compile(
+    r"\b(?:deadlines?|due|by when|expir\w+|time ?(?:limit|frame|line)|how (?:soon|long))\b", re.I
+)
+
+
+def _best_time(question: Question, e: Evidence) -> TimeExpression | None:
+    """The time expression of a sentence that a question about time asks for."""
+    if question.wanted is Wanted.DURATION:
+        preferred: tuple[str, ...] = ("duration", "deadline")
+    elif _DEADLINE.search(question.text):
+        preferred = ("deadline",)
+    else:
+        preferred = ("date", "period", "deadline")
+    places = [m.start() for m in re.finditer(r"\w+", e.text) if stem(m.group()) in question.stems]
+
+    def rank(t: TimeExpression) -> tuple[bool, bool, int]:
+        at = t.start - e.sentence.start
+        distance = min((abs(at - place) for place in places), default=0)
+        return (t.kind not in preferred, t.first is None, distance)
+
+    wanted = [t for t in e.times if t.kind != "duration" or question.wanted is Wanted.DURATION]
+    return min(wanted, key=rank, default=None)
+
+
+def _dated_lead(
+    question: Question, chosen: Sequence[Evidence], dates: Sequence[AnswerDate]
+) -> Claim | None:
+    """The calendar date a question about time asks for, with the rule that gives it."""
+    if question.wanted is not Wanted.DATE:
+        return None
+    best = [_best_time(question, e) for e in chosen]
+    stated = [(n, t) for n, t in enumerate(best, 1) if t is not None]
+    t = next((t for _, t in stated if t.first is not None), None)
+    if t is None or t.first is None or t.last is None:
+        if not stated:
+            return None
+        number, t = stated[0]
+        return Claim(f"**{t.phrase}**, which cannot be dated: {t.rule}. [{number}]", (number,))
+    day = describe(t.first, t.last, t.precision)
+    when = next(d for d in dates if (d.phrase, d.date) == (t.phrase, iso(t.first, t.precision)))
+    text = f"**{'By ' if t.kind == 'deadline' else ''}{day}**"
+    if t.rule != AS_WRITTEN:
+        text += f" (“{t.phrase}”: {t.rule})"
+    if t.kind == "deadline" or when.days_from_as_of >= 0:
+        text += _status(when.days_from_as_of)
+    marks = "".join(f"[{n}]" for n in when.citations)
+    return Claim(f"{text}. {marks}", when.citations)
+
+
+AS_WRITTEN = "as written"
+
+
+def _status(days: int) -> str:
+    if days == 0:
+        return "; that is today"
+    unit = "day" if abs(days) == 1 else "days"
+    return f"; that day passed {-days} {unit} ago" if days < 0 else f"; that is in {days} {unit}"
+
+
+def _dates(chosen: Sequence[Evidence], as_of: date) -> tuple[AnswerDate, ...]:
     """The resolved time expressions of the sentences shown, each once with all that state it."""
     merged: dict[tuple[str, str], AnswerDate] = {}
-    for citation in citations:
-        for t in times(citation.source, citation.start, citation.end):
+    for number, e in enumerate(chosen, 1):
+        for t in e.times:
             if t.first is None or t.last is None:
                 continue
             key = (t.phrase.casefold(), iso(t.first, t.precision))
-            stated_by = merged[key].citations if key in merged else ()
+            known = merged.get(key)
             merged[key] = AnswerDate(
-                phrase=t.phrase,
+                phrase=known.phrase if known else t.phrase,
                 anchor=t.anchor,
                 date=key[1],
                 rule=t.rule,
                 days_from_as_of=(t.last - as_of).days,
-                citations=tuple(dict.fromkeys((*stated_by, citation.number))),
+                citations=tuple(dict.fromkeys((*(known.citations if known else ()), number))),
             )
     return tuple(merged.values())
+
+
+# Agreement
+
+
+def _agreement(question: Question, chosen: Sequence[Evidence]) -> tuple[Agreement, ...]:
+    """The values for the question with those that state each; times by their words."""
+    grouped: dict[str, tuple[str, list[int]]] = {}
+    for number, e in enumerate(chosen, 1):
+        if question.wanted in TIME_KINDS:
+            t = _best_time(question, e)
+            found = [(t.phrase.casefold(), t.phrase)] if t else []
+        else:
+            found = [
+                (value.normal, value.text)
+                for value in values(question, e.text, e.hit.passage.text)[:1]
+            ]
+        for normal, text in found:
+            grouped.setdefault(normal, (text, []))[1].append(number)
+    return tuple(Agreement(text, tuple(numbers)) for text, numbers in grouped.values())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from indexing.schema import Passage, Sentence, SourceInfo
+from indexing.schema import Passage, Sentence, SourceInfo, TimeExpression
 
 
 class Status(StrEnum):
@@ -47,13 +47,14 @@ class Evidence:
     """A sentence of a passage, with what supports it as an answer.
 
     `relevance` is the reranker's logit (unbounded; about -11 to 11), or the hit's fused score where
-    no reranker is used.
+    no reranker is used. `times` are the sentence's time expressions.
     """
 
     sentence: Sentence
     text: str
     hit: Hit
     relevance: float
+    times: tuple[TimeExpression, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

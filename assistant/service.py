@@ -175,7 +175,9 @@ class Assistant:
 
         def selected(state: dict[str, Any]) -> dict[str, Any]:
             with laps.lap("answer"):
-                evidence = quotes.select(state["question"], state["hits"], self._reranker)
+                evidence = quotes.select(
+                    state["question"], state["hits"], self._reranker, view.times_between
+                )
             return {**state, "evidence": evidence}
 
         def composed(state: dict[str, Any]) -> Answer:
@@ -187,7 +189,6 @@ class Assistant:
                     as_of=as_of,
                     max_quotes=self._settings.max_quotes,
                     verify=partial(self._verifier.holds, view),
-                    times=view.times_between,
                 )
             return replace(answer, timings_ms=laps.ms)
 

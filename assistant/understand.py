@@ -42,13 +42,18 @@ class Question:
     terms: tuple[str, ...]
     names: tuple[str, ...]
 
+    @property
+    def stems(self) -> frozenset[str]:
+        """The common forms of `terms`, to compare with those of a text."""
+        return frozenset(stem(term) for term in self.terms)
+
 
 _PATTERNS: tuple[tuple[Wanted, str], ...] = (
     (Wanted.COMPARISON, r"\b(?:compare|comparison|differ(?:s|ence|ences)?|versus|vs\.?|contrast)\b"),
     (Wanted.DURATION, r"\bhow long\b|\bfor how (?:many|much) (?:days|weeks|months|years|time)\b"),
     (
         Wanted.DATE,
-        r"\bwhen\b|\b(?:what|which|whats|what's) (?:is |was |are |were )?(?:the )?(?:exact |calendar )?"
+        r"\bwhen\b|\b(?:what|which|whats|what's) (?:is |was |are |were )?(?:the )?(?:[\w-]+ ){0,3}?"
         r"(?:date|day|deadline|month|year|due date|time ?(?:limit|line|frame))\b|\bdeadlines?\b|"
         r"\bdue (?:date|by|on)\b|\bby when\b|\bhow (?:soon|recently|old)\b|\bexpir(?:e|es|y|ation)\b",
     ),
@@ -82,6 +87,7 @@ STOPWORDS = frozenset(
     many exactly anyone someone explain describe know article articles source sources""".split()
 )
 _WORD = re.compile(r"[^\W_]+(?:[.'’&-][^\W_]+)*")
+_DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 _NAME = re.compile(r"(?:[A-Z][\w’'&-]*\.?|\d[\w.,]*)")
 _POINTS_BACK = re.compile(
     r"\b(?:it|its|they|them|their|he|him|his|she|her|that|this|those|these|the same|there|then|one)\b",
@@ -96,7 +102,21 @@ _CONTINUES = re.compile(
 def words(text: str) -> list[str]:
     """The words of a text, lower case, possessive endings dropped, in order."""
     found = (match.group().casefold().replace("’", "'") for match in _WORD.finditer(text))
-    return [word.removesuffix("'s") for word in found]
+    return [_undotted(word.removesuffix("'s")) for word in found]
+
+
+def _undotted(word: str) -> str:
+    """ "u.k" as "uk"; other words as they are."""
+    return word.replace(".", "") if _DOTTED.fullmatch(word) else word
+
+
+def stem(word: str) -> str:
+    """A crude common form of a word: enough to count overlap, never shown."""
+    word = word.casefold()
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
 
 
 def content_terms(text: str) -> tuple[str, ...]:

@@ -10,7 +10,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from assistant.understand import STOPWORDS, Question, Wanted, content_terms, words
+from assistant.understand import STOPWORDS, Question, Wanted, content_terms, stem, words
+from indexing.schema import TimeExpression
+
+TIME_KINDS = frozenset({Wanted.DATE, Wanted.DURATION})
+VALUE_KINDS = frozenset({Wanted.AMOUNT, Wanted.SHARE, Wanted.COUNT, Wanted.PERSON, Wanted.PLACE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ _NAME_WORD = r"(?:[A-Z][\w’'&.-]*[\w]|[A-Z]\.|[A-Z])"
 _NAME = re.compile(
     rf"\b(?:{_NAME_WORD})(?:\s+(?:(?:of|the|and|for|de|van|von|al|bin|la|le|du)\s+)?{_NAME_WORD}){{0,6}}"
 )
+_WORDS = re.compile(r"\w+")
 _MONTHS_AND_DAYS = frozenset(
     "january february march april may june july august september october november december jan feb mar apr "
     "jun jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday".split()
@@ -78,23 +83,30 @@ _PLACE_BEFORE = re.compile(
 )
 
 
-def values(question: Question, sentence: str) -> list[Value]:
-    """The values in `sentence` that could answer `question`, in order; none for kinds without."""
+def values(question: Question, sentence: str, around: str = "") -> list[Value]:
+    """The values in `sentence` that could answer `question`, likeliest first; none for other kinds.
+
+    `around` is the text the sentence stands in: a word that it also writes small is no name.
+    """
     match question.wanted:
         case Wanted.AMOUNT:
-            return list(_amounts(sentence)) or list(_counts(sentence))
+            found = list(_amounts(sentence))
         case Wanted.SHARE:
-            return list(_shares(sentence))
+            found = list(_shares(sentence))
         case Wanted.COUNT:
-            return _nearest_counted(question, sentence)
+            found = [v for v in _counts(sentence) if _counts_it(question, sentence, v)]
         case Wanted.PERSON:
-            return [v for v in _names(question, sentence) if " " in v.text]
+            found = [v for v in _names(question, sentence, around) if " " in v.text]
         case Wanted.PLACE:
-            return [
-                v for v in _names(question, sentence) if _PLACE_BEFORE.search(sentence[: v.start])
+            found = [
+                v
+                for v in _names(question, sentence, around)
+                if _PLACE_BEFORE.search(sentence[: v.start])
             ]
         case _:
-            return []
+            found = []
+    places = [m.start() for m in _WORDS.finditer(sentence) if stem(m.group()) in question.stems]
+    return sorted(found, key=lambda v: min((abs(v.start - place) for place in places), default=0))
 
 
 def _number(text: str, scale: str | None) -> float:
@@ -133,36 +145,54 @@ def _counts(sentence: str) -> Iterator[Value]:
         yield Value(m.start(), m.end(), m.group(), f"{number:g}")
 
 
-def _nearest_counted(question: Question, sentence: str) -> list[Value]:
-    """Numbers, those first that stand before a word of the question ("50 delegations")."""
-    wanted = {term.rstrip("s") for term in question.terms}
-
-    def counts_it(value: Value) -> bool:
-        after = words(sentence[value.end : value.end + 60])[:5]
-        return any(word.rstrip("s") in wanted for word in after)
-
-    return sorted(_counts(sentence), key=lambda value: not counts_it(value))
+_COUNTED = re.compile(r"(?:how many|number of)((?:\s+[\w’'-]+){1,4})", re.IGNORECASE)
 
 
-def _names(question: Question, sentence: str) -> Iterator[Value]:
-    """Names that the question does not say itself."""
-    asked = {term.removesuffix("s") for term in content_terms(question.text)}
+def _counts_it(question: Question, sentence: str, value: Value) -> bool:
+    """Whether the number counts what the question counts: "50 delegations", "11 new frameworks"."""
+    asked = _COUNTED.search(question.text)
+    if asked is None:
+        return False
+    counted = {stem(term) for term in content_terms(asked[1])[:3]}
+    after = re.split(r"[,;:.()]|\d", sentence[value.end : value.end + 80])[0]
+    return any(stem(word) in counted for word in words(after)[:5])
+
+
+_TITLES = frozenset(
+    "mr mrs ms dr prof president vice prime minister secretary senator sen rep representative congressman "
+    "congresswoman governor gov mayor chief ceo chairman chairwoman chair director general judge justice king "
+    "queen prince princess pope sir lord lady commissioner ambassador spokesman spokeswoman captain coach".split()
+)
+
+
+def _names(question: Question, sentence: str, around: str) -> Iterator[Value]:
+    """Names, without titles, that the question does not say itself."""
+    small = set(re.findall(r"\b[a-z]{2,}\b", around or sentence))
     for m in _NAME.finditer(sentence):
-        start, end = m.span()
-        first = m.group().split()[0]
-        if first.casefold() in STOPWORDS:  # "The", "In" at the start of a sentence
-            start += len(first)
-            start += len(sentence[start:end]) - len(sentence[start:end].lstrip())
-        name = sentence[start:end]
-        own = [w for w in words(name) if w not in STOPWORDS]
-        if not own or all(w.removesuffix("s") in asked or w in _MONTHS_AND_DAYS for w in own):
+        parts = [(p.start(), p.group()) for p in re.finditer(r"\S+", m.group())]
+        while parts and _is_no_name(parts[0][1], small):
+            del parts[0]
+        while parts and _is_no_name(parts[-1][1], small):
+            del parts[-1]
+        if not parts:
             continue
-        yield Value(start, end, name, " ".join(own))
+        start = m.start() + parts[0][0]
+        name = sentence[start : m.start() + parts[-1][0] + len(parts[-1][1])]
+        name = re.sub(r"(?:['’]s|[.,'’])\Z", "", name)
+        own = words(name)
+        if not all(stem(word) in question.stems for word in own):
+            yield Value(start, start + len(name), name, " ".join(own))
 
 
-def has_value(question: Question, sentence: str, n_times: int) -> bool:
+def _is_no_name(word: str, small: set[str]) -> bool:
+    bare = word.casefold().strip(".,'’")
+    return bare in STOPWORDS or bare in _TITLES or bare in _MONTHS_AND_DAYS or bare in small
+
+
+def has_value(question: Question, sentence: str, times: Sequence[TimeExpression]) -> bool:
     """Whether the sentence holds a value of the kind asked for; True for kinds without values."""
-    if question.wanted in (Wanted.DATE, Wanted.DURATION):
-        return n_times > 0
-    kinds: Sequence[Wanted] = (Wanted.AMOUNT, Wanted.SHARE, Wanted.COUNT, Wanted.PERSON, Wanted.PLACE)
-    return question.wanted not in kinds or bool(values(question, sentence))
+    if question.wanted in TIME_KINDS:
+        return bool(times)
+    if question.wanted is Wanted.COUNT:
+        return next(_counts(sentence), None) is not None
+    return question.wanted not in VALUE_KINDS or bool(values(question, sentence))

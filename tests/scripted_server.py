@@ -20,7 +20,7 @@ from indexing.settings import Settings
 MARKUP = (
     "😀 <img src=x onerror=alert(1)> <script>alert(2)</script> [click](http://evil.example) "
     "![p](http://evil.example/p.png) http://evil.example/x www.evil.example me@evil.example "
-    "# Heading :::danger ::video[x]{src=y} `code` <iframe src='http://evil.example'></iframe>"
+    "[1](http://evil.example/1) # Heading :::danger ::video[x]{src=y} `code` <iframe src='http://evil.example'></iframe>"
 )
 HOSTILE = f"First line 😀😀.\r\n\r\n{MARKUP}\r\n<b>last</b> line.\r\n"
 LONG = "An opening line.\n" * 30_000 + "THE QUOTE" + "\nA closing line." * 30_000
