@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from assistant import quotes
 from assistant.rerank import Reranker, open_reranker
 from assistant.retrieve import Retriever, as_langchain
-from assistant.schema import Answer, Claim, Filters, Hit
-from assistant.understand import understand
+from assistant.schema import Answer, Claim, Evidence, Filters, Hit
+from assistant.support import signals
+from assistant.understand import Question, understand
 from assistant.verify import QuoteVerifier
 from indexing.catalog import Catalog, Selection, View, check_meta, read_meta
 from indexing.embed import Embedder, open_embedder
@@ -71,6 +72,15 @@ class Snapshot:
 
 def _selection(filters: Filters) -> Selection:
     return Selection(filters.source, filters.since, filters.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A question as it was understood, the sentences found for it, and the signals of support."""
+
+    question: Question
+    evidence: list[Evidence]
+    signals: dict[str, float]
 
 
 class Assistant:
@@ -122,6 +132,19 @@ class Assistant:
         answer = self.ask(question, history, filters, as_of)
         yield from answer.claims
         yield answer
+
+    def examine(
+        self,
+        question: str,
+        history: Sequence[tuple[str, str]] = (),
+        filters: Filters | None = None,
+    ) -> Examined:
+        """What an answer to `question` would rest on, before it is decided whether to give one."""
+        with self._catalog.view() as view:
+            asked = understand(question[:LONGEST_QUESTION], history)
+            hits = self._retriever(view).search(asked.text, PASSAGES, filters or Filters())
+            evidence = quotes.select(asked, hits, self._reranker, view.times_between)
+            return Examined(asked, evidence, signals(asked, evidence, view.rarity))
 
     def search(self, query: str, k: int = 10, filters: Filters | None = None) -> list[Hit]:
         """The `k` best passages for `query`, best first."""
@@ -189,6 +212,7 @@ class Assistant:
                     as_of=as_of,
                     max_quotes=self._settings.max_quotes,
                     verify=partial(self._verifier.holds, view),
+                    rarity=view.rarity,
                 )
             return replace(answer, timings_ms=laps.ms)
 

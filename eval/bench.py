@@ -373,7 +373,7 @@ def start_tutorial(job: Job) -> None:
 WORKERS: Mapping[str, Callable[[Job], Measured | None]] = {
     "ours": measure_ours,
     "tutorial": measure_tutorial,
-    "start tutorial": start_tutorial,
+    "the tutorial's start": start_tutorial,
 }
 
 
@@ -397,8 +397,8 @@ def _latencies(query: Callable[[str], object], questions: Sequence[str]) -> tupl
 # In the process that compares
 
 
-def run_process(command: Sequence[str], folder: Path) -> Finished:
-    """Runs the command in `folder` to its end; raises BenchFailed when it fails.
+def run_process(what: str, command: Sequence[str], folder: Path) -> Finished:
+    """Runs the command in `folder` to its end; raises BenchFailed, naming `what`, when it fails.
 
     Linux hands a child the peak memory its parent had when it was started, so this process must
     stay small: nothing heavy is imported before the last speed is measured.
@@ -418,7 +418,7 @@ def run_process(command: Sequence[str], folder: Path) -> Finished:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             printed.seek(0)
-            raise failure(command, process.returncode, printed.read().decode("utf-8", "replace"))
+            raise failure(what, process.returncode, printed.read().decode("utf-8", "replace"))
     unit = 1 if sys.platform == "darwin" else 1024  # bytes of ru_maxrss
     return Finished(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 2**20)
 
@@ -428,7 +428,7 @@ def run_worker(kind: str, job: Job, folder: Path) -> tuple[Measured | None, Fini
     job_file.write_text(json.dumps(asdict(job)), "utf-8")
     start = "import sys; from eval.bench import worker; worker(*sys.argv[1:])"
     command = [sys.executable, "-c", start, kind, str(job_file), str(result_file)]
-    finished = run_process(command, folder)
+    finished = run_process(f"measuring {kind}", command, folder)
     found = json.loads(result_file.read_text("utf-8"))
     return (Measured(**found) if found else None), finished
 
@@ -458,8 +458,8 @@ def cold_rows(of: SpeedSet, work: Path, times: int) -> list[Row]:
     found: dict[str, list[Finished]] = {"ours": [], "tutorial": []}
     for n in range(times + 1):  # the first of each warms the disk cache, and is not counted
         _say(f"{of.name}: cold start {n} of {times}")
-        found["ours"].append(run_process(command, work))
-        found["tutorial"].append(run_worker("start tutorial", asked, work)[1])
+        found["ours"].append(run_process("dateline ask", command, work))
+        found["tutorial"].append(run_worker("the tutorial's start", asked, work)[1])
 
     def row(label: str, value: Callable[[Finished], float]) -> Row:
         ours, theirs = (statistics.median(map(value, found[kind][1:])) for kind in found)

@@ -258,13 +258,14 @@ def _run_ours(benchmark: Path, folder: Path, say: Say) -> list[dict[str, Any]]:
     for old in folder.glob("index-*"):
         if old != index:
             shutil.rmtree(old, ignore_errors=True)
-    say(f"{benchmark.name}: dateline index")
-    _finish(dateline("index", benchmark / "corpus", "--index", index, "--json"), folder)
-    say(f"{benchmark.name}: dateline search")
     questions = benchmark / "questions.jsonl"
-    lines = _finish(
-        dateline("search", "--batch", questions, "--k", str(K), "--index", index, "--json"), folder
-    )
+    indexing = f"{benchmark.name}: dateline index"
+    say(indexing)
+    _finish(indexing, dateline("index", benchmark / "corpus", "--index", index, "--json"), folder)
+    searching = f"{benchmark.name}: dateline search"
+    say(searching)
+    search = dateline("search", "--batch", questions, "--k", str(K), "--index", index, "--json")
+    lines = _finish(searching, search, folder)
     run = [json.loads(line) for line in lines.splitlines()]
     failed = [line for line in run if "error" in line]
     if failed:
@@ -285,32 +286,32 @@ def _run_others(
     made_from = _digest([script, benchmark / "questions.jsonl", *_files(benchmark / "corpus")])
     receipt = folder / "made_from.txt"
     if not receipt.is_file() or receipt.read_text("utf-8") != made_from:
-        say(f"{benchmark.name}: the tutorial and the hybrid (some minutes; kept in {folder})")
+        what = f"{benchmark.name}: the tutorial and the hybrid"
+        say(f"{what} (some minutes; kept in {folder})")
         folder.mkdir(parents=True, exist_ok=True)
         receipt.unlink(missing_ok=True)
-        _finish(
-            [sys.executable, str(script), str(benchmark), "--out", str(folder), "--k", str(K)],
-            folder,
-        )
+        command = [sys.executable, script, benchmark, "--out", folder, "--k", K]
+        _finish(what, list(map(str, command)), folder)
         receipt.write_text(made_from, "utf-8")
     return {
         called: read_questions(folder / f"{run}.jsonl") for run, called in BASELINE_RUNS.items()
     }
 
 
-def _finish(command: Sequence[str], folder: Path) -> str:
+def _finish(what: str, command: Sequence[str], folder: Path) -> str:
     """Runs the command in `folder`, where no `.env` is; returns what it printed."""
     done = subprocess.run(
         command, cwd=folder, env=environment(), capture_output=True, text=True, encoding="utf-8"
     )
     if done.returncode:
-        raise failure(command, done.returncode, done.stderr)
+        raise failure(what, done.returncode, done.stderr)
     return done.stdout
 
 
-def failure(command: Sequence[str], code: int, stderr: str) -> BenchFailed:
+def failure(what: str, code: int, stderr: str) -> BenchFailed:
+    """What to raise when the process that was doing `what` ended with `code`."""
     last = "\n".join(stderr.strip().splitlines()[-5:])
-    return BenchFailed(f"`{' '.join(command[1:4])} …` ended with code {code}:\n{last}")
+    return BenchFailed(f"{what} failed (exit code {code}); its last words:\n{last}")
 
 
 def _files(folder: Path) -> list[Path]:

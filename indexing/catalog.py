@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -329,12 +330,14 @@ class View:
         ).fetchone()
         return int(row[0]), int(row[1])
 
-    def document_frequency(self, phrase: str) -> int:
-        """How many passages match an FTS5 expression."""
+    def rarity(self, word: str) -> float:
+        """The inverse document frequency of a word, 0 (in every passage) to 1 (in none)."""
+        passages = self.count()[1]
+        quoted = word.replace('"', '""')
         row = self._connection.execute(
-            "SELECT count(*) FROM passage_text WHERE passage_text MATCH ?", (phrase,)
+            "SELECT count(*) FROM passage_text WHERE passage_text MATCH ?", (f'"{quoted}"',)
         ).fetchone()
-        return int(row[0])
+        return 1 - math.log1p(int(row[0])) / math.log1p(passages) if passages else 1.0
 
     def lexical(
         self,

@@ -1,0 +1,165 @@
+"""Fits the support score of `assistant.support` on development questions.
+
+    python -m eval.calibrate ../shared/bench/squad2 ../shared/bench/clapnq ... [--work DIR]
+
+Each folder holds `corpus/` and `questions.jsonl` (`question`, `answerable`, `evidence` spans). Every
+set counts alike, and in each the questions its articles answer count as much as those they do not.
+Of the answerable ones only those whose evidence was found are used: the score says whether what was
+found answers, and a wrong sentence does not. Half of the questions fit, the other half are reported.
+Writes `assistant/calibration.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant import support
+from assistant.service import Assistant, open_assistant
+from indexing.settings import Settings
+from indexing.sync import sync
+
+SHOWN = 3
+"""Sentences among which the evidence must be for a question to count as found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One question: its signals, and whether they support an answer; `found` is None without one."""
+
+    set: str
+    id: str
+    answerable: bool
+    found: bool
+    signals: dict[str, float]
+
+    @property
+    def is_for_fitting(self) -> bool:
+        return zlib.crc32(self.id.encode()) % 2 == 0
+
+
+def measure(folder: Path, work: Path) -> list[Row]:
+    """Indexes a set's corpus under `work` and examines each of its questions."""
+    settings = replace(Settings(), corpus=folder / "corpus", index=work / folder.name)
+    sync(settings.corpus, settings)
+    assistant = open_assistant(settings)
+    try:
+        lines = (folder / "questions.jsonl").read_text("utf-8").splitlines()
+        return [_row(assistant, folder.name, json.loads(line)) for line in lines if line.strip()]
+    finally:
+        assistant.close()
+
+
+def _row(assistant: Assistant, name: str, case: dict[str, Any]) -> Row:
+    history = [(q, a) for q, a in case.get("history") or ()]
+    examined = assistant.examine(case["question"], history)
+    gold = case.get("evidence") or []
+    found = any(
+        e.hit.passage.source == span["file"]
+        and e.sentence.start < span["end"]
+        and span["start"] < e.sentence.end
+        for e in examined.evidence[:SHOWN]
+        for span in gold
+    )
+    return Row(name, case["id"], bool(case["answerable"]), found, examined.signals)
+
+
+def fit(rows: Sequence[Row], wanting: float) -> support.Calibration:
+    """Logistic regression; the threshold is where refusing and answering wrongly are as frequent."""
+    from sklearn.linear_model import LogisticRegression
+
+    used = [r for r in rows if r.found or not r.answerable]
+    features = np.array([[r.signals[name] for name in support.SIGNALS] for r in used])
+    labels = np.array([r.answerable for r in used])
+    counts: dict[tuple[str, bool], int] = {}
+    for r in used:
+        counts[r.set, r.answerable] = counts.get((r.set, r.answerable), 0) + 1
+    weights = np.array([1 / counts[r.set, r.answerable] for r in used])
+    weights *= len(used) / weights.sum()
+    spread = features.std(axis=0) + 1e-9
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(features / spread, labels, weights)
+    fitted = support.Calibration(
+        weights=dict(zip(support.SIGNALS, map(float, model.coef_[0] / spread), strict=True)),
+        intercept=float(model.intercept_[0]),
+        threshold=0.5,
+        wanting=wanting,
+    )
+    confidences = np.array([fitted.confidence(r.signals) for r in used])
+    return replace(fitted, threshold=_threshold(confidences, labels, weights))
+
+
+def _threshold(
+    confidences: NDArray[np.float64], labels: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> float:
+    """Where false answers and false refusals, in shares of their kind, add up to least."""
+    positive, negative = weights[labels].sum(), weights[~labels].sum()
+
+    def harm(threshold: float) -> float:
+        answered = confidences >= threshold
+        refusals = weights[labels & ~answered].sum() / positive
+        return float(refusals + weights[~labels & answered].sum() / negative)
+
+    return float(min(np.linspace(0.05, 0.95, 91), key=harm))
+
+
+def auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
+    """The chance that a positive scores above a negative, ties counting half."""
+    above = (positive[:, None] > negative[None, :]).mean()
+    return float(above + 0.5 * (positive[:, None] == negative[None, :]).mean())
+
+
+def report(rows: Sequence[Row], fitted: support.Calibration) -> str:
+    """A line a set: AUROC, false answers, false refusals, evidence found, on `rows`."""
+    lines = [
+        f"{'set':20} {'n':>5} {'AUROC':>6} {'false answers':>14} {'false refusals':>15} {'found':>6}"
+    ]
+    for name in sorted({r.set for r in rows}):
+        own = [r for r in rows if r.set == name]
+        score = np.array([fitted.confidence(r.signals) for r in own])
+        answerable = np.array([r.answerable for r in own])
+        found = np.array([r.found for r in own])
+        area = auroc(score[answerable], score[~answerable]) if (~answerable).any() else float("nan")
+        answered = score >= fitted.threshold
+        wrong = answered[~answerable].mean() if (~answerable).any() else float("nan")
+        lines.append(
+            f"{name:20} {len(own):5} {area:6.3f} {wrong:14.3f}"
+            f" {1 - answered[answerable].mean():15.3f} {found[answerable].mean():6.3f}"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument(
+        "sets", nargs="+", type=Path, help="folders with corpus/ and questions.jsonl"
+    )
+    parser.add_argument("--work", type=Path, help="where the indexes are kept between runs")
+    parser.add_argument("--dry-run", action="store_true", help="report without writing")
+    arguments = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = arguments.work or Path(temporary)
+        rows = [row for folder in arguments.sets for row in measure(folder, work)]
+    if arguments.work:
+        kept = arguments.work / "signals.jsonl"
+        kept.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), "utf-8")
+    fitted = fit([r for r in rows if r.is_for_fitting], support.calibration().wanting)
+    print(report([r for r in rows if not r.is_for_fitting], fitted))
+    if not arguments.dry_run:
+        target = Path(support.__file__).parent / "calibration.json"
+        target.write_text(json.dumps(asdict(fitted), indent=1) + "\n", "utf-8")
+        print(f"wrote {target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

