@@ -20,18 +20,26 @@ $(VENV)/bin/python:
 	  { echo "Dateline needs Python 3.11 or newer; '$(PYTHON)' is older. Try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# torch comes first and by itself: where a CPU build is offered it is taken, and nothing after it
-# asks for another. `make install TORCH_INDEX=--index-url=https://download.pytorch.org/whl/cpu`
-# forces the CPU build on a machine that would otherwise fetch CUDA.
+# torch comes first and by itself, for on Linux its newest build may bring CUDA packages of several
+# GB. Where pip would do that and there is no NVIDIA driver, PyTorch's own CPU build is taken.
+# `make install TORCH_INDEX=--index-url=...` decides otherwise.
+CPU_BUILD := --index-url=https://download.pytorch.org/whl/cpu
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH_INDEX) -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@echo "Installing into $(VENV): a few minutes the first time."
+	@index='$(TORCH_INDEX)'; \
+	if [ -z "$$index" ] && ! command -v nvidia-smi >/dev/null && \
+	   $(PIP) install --quiet --dry-run --report - -c constraints.txt torch | grep -q '"name": "nvidia'; \
+	then index='$(CPU_BUILD)'; fi; \
+	$(PIP) install --quiet $$index -c constraints.txt torch
+	@$(PIP) install --quiet -c constraints.txt -e .
 	@touch $@
 
 install-dev: $(VENV)/.installed-dev
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	@$(PIP) install --quiet -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
 chat: install
@@ -46,7 +54,7 @@ check: install-dev
 	$(BIN)/mypy
 
 bench: install-dev
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m eval.bench
 
 clean:
 	rm -rf $(VENV) .dateline

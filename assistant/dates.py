@@ -12,16 +12,13 @@ from indexing.dates import describe, iso
 from indexing.schema import TimeExpression
 
 AS_WRITTEN = "as written"
-_DEADLINE = re.compile(
-    r"\b(?:deadlines?|due|by when|expir\w+|time ?(?:limit|frame|line)|how (?:soon|long))\b", re.I
-)
 
 
 def best_time(question: Question, e: Evidence) -> TimeExpression | None:
     """The time expression of a sentence that a question about time asks for, None without one."""
     if question.wanted is Wanted.DURATION:
         preferred: tuple[str, ...] = ("duration", "deadline")
-    elif _DEADLINE.search(question.text):
+    elif question.asks_deadline:
         preferred = ("deadline",)
     else:
         preferred = ("date", "period", "deadline")

@@ -7,6 +7,7 @@ task). A calibrated score of how well they support an answer decides whether one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 
@@ -16,7 +17,7 @@ from assistant.schema import Agreement, Answer, Citation, Claim, Evidence, Hit, 
 from assistant.support import Rarity, calibration, signals
 from assistant.understand import Question, content_terms, spelled_out, stem
 from assistant.values import TIME_KINDS, has_value, values
-from indexing.schema import Span, TimeExpression
+from indexing.schema import Sentence, Span, TimeExpression
 
 ENGINE = "quotes"
 CANDIDATES = 24
@@ -50,9 +51,9 @@ def select(
         scores = [float(score) for score in reranker.scores(asked, texts)]
     evidence = []
     for score, (hit, i) in zip(scores, candidates, strict=True):
-        sentence, text = hit.passage.sentences[i], _sentence_text(hit, i)
+        sentence, text = _quotable(hit.passage.sentences[i], _sentence_text(hit, i))
         stated = tuple(times(hit.passage.source, sentence.start, sentence.end))
-        wanting = not has_value(question, text, stated)
+        wanting = not has_value(question, text, stated, hit.info.published)
         evidence.append(
             Evidence(sentence, text, hit, score - calibration().wanting * wanting, stated)
         )
@@ -76,6 +77,16 @@ def _candidates(question: Question, hits: Sequence[Hit]) -> list[tuple[Hit, int]
 def in_context(hit: Hit, i: int) -> str:
     """The sentence as the cross-encoder reads it: a headline says what a sentence leaves out."""
     return f"{hit.info.title}. {_sentence_text(hit, i)}"
+
+
+_BULLET = re.compile(r"(?:[•▪●■◦‣►]\s*|[-*+>#]+\s+)+(?=\S)")
+
+
+def _quotable(sentence: Sentence, text: str) -> tuple[Sentence, str]:
+    """A sentence without the bullet before it."""
+    bullet = _BULLET.match(text)
+    cut = bullet.end() if bullet else 0
+    return Sentence(sentence.start + cut, sentence.end), text[cut:]
 
 
 def _sentence_text(hit: Hit, i: int) -> str:
@@ -112,7 +123,7 @@ def compose(
     near = [e for e in _distinct(standing) if e.relevance >= standing[0].relevance - CLOSE]
     chosen = near[:max_quotes]
     dates = answer_dates(chosen, as_of) if question.wanted in TIME_KINDS else ()
-    claims = [_quoted(question, e, n) for n, e in enumerate(chosen, 1)]
+    claims = _quoted(question, chosen)
     if lead := dated_claim(question, chosen, dates):
         claims.insert(0, lead)
     return Answer(
@@ -152,12 +163,32 @@ def _distinct(evidence: Sequence[Evidence]) -> list[Evidence]:
     return list(kept.values())
 
 
-def _quoted(question: Question, e: Evidence, number: int) -> Claim:
-    """The sentence as it stands, the value asked for in bold, with its mark."""
-    text, bold = e.text, _value(question, e)
-    if bold is not None:
-        text = f"{text[: bold.start]}**{text[bold.start : bold.end]}**{text[bold.end :]}"
-    return Claim(f"{text} [{number}]", (number,))
+def _quoted(question: Question, chosen: Sequence[Evidence]) -> list[Claim]:
+    """The sentences as they stand, the value asked for in bold; the same words are said once."""
+    said: list[tuple[frozenset[str], list[int]]] = []
+    for number, e in enumerate(chosen, 1):
+        terms = frozenset(content_terms(e.text))
+        alike = next((numbers for other, numbers in said if _same(terms, other)), None)
+        if alike is None:
+            said.append((terms, [number]))
+        else:
+            alike.append(number)
+    claims = []
+    for _, numbers in said:
+        e = chosen[numbers[0] - 1]
+        text, bold = e.text, _value(question, e)
+        if bold is not None:
+            text = f"{text[: bold.start]}**{text[bold.start : bold.end]}**{text[bold.end :]}"
+        claims.append(Claim(f"{text} {''.join(f'[{n}]' for n in numbers)}", tuple(numbers)))
+    return claims
+
+
+SAME_WORDS = 0.85
+"""Of the shorter sentence's content words, from which two sentences say the same."""
+
+
+def _same(a: frozenset[str], b: frozenset[str]) -> bool:
+    return len(a & b) >= SAME_WORDS * max(1, min(len(a), len(b)))
 
 
 def _value(question: Question, e: Evidence) -> Span | None:

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from langchain_core.documents import Document
     from langchain_core.retrievers import BaseRetriever
 
-POOL = 200
+POOL = 100
 """Passages asked of each of the two indexes."""
 CONSIDERED = 80
 """Of these, the best by fused score that are looked at more closely."""
-READ = 12
+READ = 10
 """Passages the cross-encoder reads from."""
 WINDOW_CHARS = 300
 """The most it reads of one passage: some 10 ms on one core."""
@@ -59,7 +59,9 @@ LONGEST_MATCH = 64
 """Terms of a full-text query; a longer question is a document, and its first words do."""
 
 _WORD = re.compile(r"[^\W_]+")
-_COMPOUND = re.compile(r"[^\W_]+(?:[.'’&/-][^\W_]+)+")
+_COMPOUND = re.compile(r"[^\W_]+(?:[.'’&/-]{1,2}[^\W_]+)+")
+_DOTTED = re.compile(r"\b(?:[A-Za-z]\.){2,}")
+_CAPITALS = re.compile(r"\b[A-Z]{2,3}\b")
 _QUOTED = re.compile(r"[\"“”«»]([^\"“”«»]{3,80})[\"“”«»]")
 
 
@@ -101,21 +103,38 @@ class Index(Protocol):
 
 
 def query_terms(question: str) -> tuple[str, ...]:
-    """The words that carry meaning, lower case, each once, in order; all words if none does."""
-    words = [word.lower() for word in _WORD.findall(question)]
-    return tuple(dict.fromkeys([w for w in words if w not in _STOPWORDS] or words))
+    """The words that carry meaning, lower case, each once, in order; all words if none does.
+
+    "US", "WHO" and "IT" in capitals are names.
+    """
+    shouted = question.isupper()
+    parts = {part for whole in _COMPOUND.findall(question) for part in _WORD.findall(whole)}
+    words = [w for w in _WORD.findall(question) if len(w) > 1 or w not in parts]
+    kept = [
+        w
+        for w in words
+        if w.lower() not in _STOPWORDS or (w.isupper() and len(w) > 1 and not shouted)
+    ]
+    return tuple(dict.fromkeys(word.lower() for word in kept or words))
 
 
 def match_expression(question: str) -> str:
     """The question as an FTS5 expression: any of its words; "" when it has none.
 
     What is written as one ("U.S.-Mexico", "60-day") or stands in quotation marks counts once more
-    where it stands together.
+    where it stands together. Abbreviations are found with and without full stops.
     """
     phrases = [*_COMPOUND.findall(question), *_QUOTED.findall(question)]
-    together = (" ".join(_WORD.findall(phrase.lower())) for phrase in phrases)
-    wanted = dict.fromkeys([*query_terms(question), *(p for p in together if " " in p)])
-    return " OR ".join(f'"{phrase}"' for phrase in list(wanted)[:LONGEST_MATCH])
+    together = [" ".join(_WORD.findall(phrase.lower())) for phrase in phrases]
+    dotted = [_joined(whole) for whole in _DOTTED.findall(question)]
+    capitals = [] if question.isupper() else _CAPITALS.findall(question)
+    spelled = [" ".join(word.lower()) for word in capitals]
+    wanted = dict.fromkeys([*query_terms(question), *dotted, *together, *spelled])
+    return " OR ".join(f'"{phrase}"' for phrase in [p for p in wanted if p][:LONGEST_MATCH])
+
+
+def _joined(dotted: str) -> str:
+    return dotted.replace(".", "").lower()
 
 
 def fuse(dense: Mapping[int, float], lexical: Mapping[int, float]) -> dict[int, float]:

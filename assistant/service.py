@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 LONGEST_QUESTION = 4_000
 """Characters of a question that are read."""
 PASSAGES = 12
-"""Passages whose sentences are considered."""
+"""Passages whose sentences are considered; the reranker reads sentences, not them."""
 
 
 class Snapshot:
@@ -142,7 +142,7 @@ class Assistant:
         """What an answer to `question` would rest on, before it is decided whether to give one."""
         with self._catalog.view() as view:
             asked = understand(question[:LONGEST_QUESTION], history)
-            hits = self._retriever(view).search(asked.text, PASSAGES, filters or Filters())
+            hits = self._retriever(view).search(asked.text, PASSAGES, filters)
             evidence = quotes.select(asked, hits, self._reranker, view.times_between)
             return Examined(asked, evidence, signals(asked, evidence, view.rarity))
 
@@ -151,7 +151,8 @@ class Assistant:
         if not query.strip():
             raise SettingsError("the query is empty")
         with self._catalog.view() as view:
-            return self._retriever(view).search(query[:LONGEST_QUESTION], k, filters or Filters())
+            retriever = self._retriever(view, self._reranker)
+            return retriever.search(query[:LONGEST_QUESTION], k, filters)
 
     def sources(self) -> list[SourceInfo]:
         """The articles of the index, sorted by source."""
@@ -178,8 +179,8 @@ class Assistant:
         self._vectors.close()
         self._catalog.close()
 
-    def _retriever(self, view: View) -> Retriever:
-        return Retriever(Snapshot(view, self._vectors), self._embedder, self._reranker)
+    def _retriever(self, view: View, reranker: Reranker | None = None) -> Retriever:
+        return Retriever(Snapshot(view, self._vectors), self._embedder, reranker)
 
     def _chain(self, view: View, filters: Filters, as_of: date) -> Runnable[Any, Answer]:
         """The steps of one question: {"asked", "history"} in, an Answer out."""

@@ -65,7 +65,7 @@ def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) ->
     absent = [weights[term] for term in question.terms if stem(term) not in far]
     numbers = [term for term in question.terms if term[0].isdigit()]
     asks_value = question.wanted in VALUE_KINDS or question.wanted in TIME_KINDS
-    typed = has_value(question, best.text, best.times)
+    typed = has_value(question, best.text, best.times, best.hit.info.published)
     return {
         "relevance": best.relevance,
         "margin": best.relevance - evidence[min(2, len(evidence) - 1)].relevance,

@@ -43,6 +43,11 @@ class Question:
     names: tuple[str, ...]
 
     @property
+    def asks_deadline(self) -> bool:
+        """Whether it asks for a time by which something is to happen."""
+        return self.wanted is Wanted.DATE and bool(_DEADLINE.search(self.text))
+
+    @property
     def stems(self) -> frozenset[str]:
         """The common forms of `terms`, to compare with those of a text."""
         return frozenset(stem(term) for term in self.terms)
@@ -85,6 +90,10 @@ STOPWORDS = frozenset(
     these they thing this those through to too under until up upon us very was wasn't we were what what's
     when where which while who whom whose why will with within without would you your yours yourself
     many exactly anyone someone explain describe know article articles source sources""".split()
+)
+_DEADLINE = re.compile(
+    r"\b(?:deadlines?|due|by when|by what|expir\w+|time ?(?:limit|frame|line)|how soon)\b",
+    re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+(?:[.'’&-][^\W_]+)*")
 _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from assistant.understand import STOPWORDS, Question, Wanted, content_terms, stem, words
 from indexing.schema import TimeExpression
@@ -189,8 +190,19 @@ def _is_no_name(word: str, small: set[str]) -> bool:
     return bare in STOPWORDS or bare in _TITLES or bare in _MONTHS_AND_DAYS or bare in small
 
 
-def has_value(question: Question, sentence: str, times: Sequence[TimeExpression]) -> bool:
-    """Whether the sentence holds a value of the kind asked for; True for kinds without values."""
+def has_value(
+    question: Question, sentence: str, times: Sequence[TimeExpression], published: date | None
+) -> bool:
+    """Whether the sentence holds a value of the kind asked for; True for kinds without values.
+
+    `times` are its time expressions, `published` is its article's day. A deadline is a time to
+    come: what was past when the article appeared is none.
+    """
+    if question.asks_deadline:
+        return any(
+            t.kind == "deadline" or (t.last is not None and (not published or t.last > published))
+            for t in times
+        )
     if question.wanted in TIME_KINDS:
         return bool(times)
     if question.wanted is Wanted.COUNT:

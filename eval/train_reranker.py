@@ -26,6 +26,7 @@ import importlib
 import importlib.util
 import json
 import math
+import os
 import random
 import re
 import string
@@ -50,6 +51,9 @@ FROZEN_LAYERS = 4
 KEPT = (0.0, 0.25, 0.5)
 """Shares of the original weights tried in the average; the selection questions choose."""
 VALIDATION_ARTICLE = "1973_oil_crisis.md"
+TESTS = ("realtimeqa_news", "squad2", "rgb_conflict", "dragonball_finance")
+"""Neither trained on nor used to choose."""
+CHOOSE_BY = ("clapnq", "multihoprag_facts")
 CANDIDATES = 20
 PASSAGES = 6
 
@@ -83,6 +87,8 @@ def dequantised(model: Any) -> Any:
     from onnx import numpy_helper
     from transformers import BertConfig, BertForSequenceClassification
 
+    make_bert: Any = BertForSequenceClassification._from_config  # it has no types
+
     stored = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
 
     def floats(name: str) -> NDArray[np.float32]:
@@ -104,9 +110,11 @@ def dequantised(model: Any) -> Any:
         num_hidden_layers=12,
         num_attention_heads=12,
         intermediate_size=1536,
-        num_labels=1,
     )
-    bert = BertForSequenceClassification(config)
+    config.num_labels = 1
+    # Without dropout, which costs a CPU more than the products do, eager attention is the fastest.
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
+    bert = make_bert(config, attn_implementation="eager")
     bert.load_state_dict({n: torch.tensor(a) for n, a in state.items()}, strict=True)
     return bert.eval()
 
@@ -157,6 +165,9 @@ class OnnxScorer:
         self._session = onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]
         )
+
+    def inputs(self, question: str, texts: Sequence[str]) -> NDArray[np.int64]:
+        return _padded(self._tokenizer.encode_batch([(question, text) for text in texts]))
 
     def scores(self, question: str, texts: Sequence[str]) -> NDArray[np.float32]:
         encodings = self._tokenizer.encode_batch([(question, text) for text in texts])
@@ -298,6 +309,14 @@ def clapnq(folder: Path) -> list[Asked]:
     return found
 
 
+def clapnq_split(folder: Path) -> tuple[list[Asked], list[Asked]]:
+    """Two thirds to train on, one to choose with."""
+    every = clapnq(folder)
+    random.Random(SEED).shuffle(every)
+    kept = 2 * len(every) // 3
+    return every[:kept], every[kept:]
+
+
 def retrieve_negatives(every: Sequence[Asked]) -> None:
     """Gives each question the sentences of other paragraphs that BM25 puts first."""
     pool: dict[str, tuple[str, int]] = {}
@@ -410,9 +429,9 @@ def batches(
         encodings = [e for g in batch for e in g[0]]
         ends = np.cumsum([len(g[0]) for g in batch])
         slices = [slice(int(e) - len(g[0]), int(e)) for e, g in zip(ends, batch, strict=True)]
-        labels = np.array([x for g in batch for x in g[1]], dtype=np.float32)
-        weights = np.array([x for g in batch for x in g[2]], dtype=np.float32)
-        yield _padded(encodings), slices, labels, weights
+        right = np.array([x for g in batch for x in g[1]], dtype=np.float32)
+        believed = np.array([x for g in batch for x in g[2]], dtype=np.float32)
+        yield _padded(encodings), slices, right, believed
 
 
 # --- training --------------------------------------------------------------------------------
@@ -469,7 +488,7 @@ def learn(bert: Any, every: Sequence[Asked], minutes: float, checkpoint: Path) -
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimiser.step()
             step, pairs = step + 1, pairs + len(labels)
-            mean_loss += (float(loss) - mean_loss) / min(step, 50)
+            mean_loss += (float(loss.detach()) - mean_loss) / min(step, 50)
             if step % 20 == 0:
                 rate = pairs / (time.monotonic() - began)
                 print(f"{done:4.0%} step {step} loss {mean_loss:.3f} {rate:.0f}/s", flush=True)
@@ -485,3 +504,293 @@ def averaged(original: Any, tuned: Any, kept: float) -> Any:
     state = {n: kept * begun[n] + (1 - kept) * t for n, t in tuned.state_dict().items()}
     mixed.load_state_dict(state)
     return mixed
+
+
+# --- measuring -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A sentence where it stands; `text` is the sentence, `shown` what the model reads."""
+
+    file: str
+    start: int
+    end: int
+    text: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A question of a benchmark with the sentences to choose from."""
+
+    id: str
+    question: str
+    answerable: bool
+    answers: tuple[str, ...]
+    evidence: tuple[tuple[str, int, int], ...]
+    candidates: tuple[Candidate, ...]
+
+
+class Corpus:
+    """A benchmark's documents, cut as the product cuts them, with BM25 over their passages."""
+
+    def __init__(self, folder: Path) -> None:
+        self.passages: list[list[Candidate]] = []
+        for path in sorted(folder.iterdir()):
+            documents, _ = read.read_documents(path.name, path.read_bytes())
+            for document in documents:
+                text, boilerplate = clean.clean(document)
+                metadata = dict(document.metadata)
+                first = next((line for line in text.splitlines() if line.strip()), "")
+                title = " ".join((metadata.get("title") or first).split())[:160]
+                for p in chunk.passages(path.name, document.raw, text, boilerplate, 600):
+                    cut = [(s.start, s.end, document.raw[s.start : s.end]) for s in p.sentences]
+                    self.passages.append(
+                        [Candidate(path.name, a, b, t, f"{title}. {t}") for a, b, t in cut]
+                    )
+        self._index = Bm25([" ".join(c.shown for c in p) for p in self.passages])
+
+    def open(self, question: str) -> tuple[Candidate, ...]:
+        """At most CANDIDATES sentences of the PASSAGES best passages, as `assistant.quotes`."""
+        wanted = set(content_terms(question))
+        scored = []
+        for rank, n in enumerate(self._index.best(question, PASSAGES)):
+            for i, c in enumerate(self.passages[n]):
+                shared = len(wanted & set(content_terms(c.text))) / max(1, len(wanted))
+                scored.append((-shared - 1 / (1 + rank), rank, i, c))
+        return tuple(entry[3] for entry in sorted(scored, key=lambda e: e[:3])[:CANDIDATES])
+
+    def within(self, file: str, start: int, end: int) -> tuple[Candidate, ...]:
+        """The sentences of one paragraph."""
+        return tuple(
+            c
+            for p in self.passages
+            for c in p
+            if c.file == file and c.start < end and start < c.end
+        )
+
+
+def trials(folder: Path, limit: int, names: Sequence[str]) -> Iterator[tuple[str, list[Trial]]]:
+    """Questions with sentences of what BM25 finds, and of the gold paragraph where one is known."""
+    for name in names:
+        corpus = Corpus(folder / name / "corpus")
+        questions = lines(folder / name / "questions.jsonl")
+        if name == "clapnq":
+            seen = {asked.question for asked in clapnq_split(folder)[0]}
+            questions = [q for q in questions if q["question"] not in seen]
+        if name == "multihoprag_facts":
+            questions = [q for q in questions if q["type"] in ("inference_query", "null_query")]
+        order = random.Random(SEED).sample(range(len(questions)), len(questions))
+        questions = [questions[n] for n in order]
+        if name in ("squad2", "clapnq"):
+            cut = [_trial(q, corpus.within(*_context(q))) for q in questions]
+            yield f"{name}, its paragraph", cut
+        yield name, [_trial(q, corpus.open(q["question"])) for q in questions[:limit]]
+
+
+def _context(q: dict[str, Any]) -> tuple[str, int, int]:
+    return q["context"]["file"], q["context"]["start"], q["context"]["end"]
+
+
+def _trial(q: dict[str, Any], candidates: tuple[Candidate, ...]) -> Trial:
+    evidence = [*q["evidence"], *q.get("conflict_evidence", ())]
+    answers = [*q["answers"], *q.get("counterfactual_answers", ())]
+    return Trial(
+        id=q["id"],
+        question=q["question"],
+        answerable=q["answerable"],
+        answers=tuple(a for a in answers if len(a.split()) <= 12),
+        evidence=tuple((e["file"], e["start"], e["end"]) for e in evidence),
+        candidates=candidates,
+    )
+
+
+def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
+    """The chance that an answerable question's best logit is above an unanswerable one's."""
+    if not positive or not negative:
+        return None
+    one, two = np.asarray(positive)[:, None], np.asarray(negative)[None, :]
+    return float((one > two).mean() + 0.5 * (one == two).mean())
+
+
+def measured(scorer: OnnxScorer, cut: Sequence[Trial]) -> dict[str, Any]:
+    """`first`: the best sentence holds an answer or overlaps evidence; `evidence`: overlaps it;
+    both over answerable questions, those whose sentence was never offered included."""
+    first, exact, offered = [], [], []
+    best: dict[bool, list[float]] = {True: [], False: []}
+    began, read_texts = time.perf_counter(), 0
+    for trial in cut:
+        if not trial.candidates:
+            continue
+        scores = scorer.scores(trial.question, [c.shown for c in trial.candidates])
+        read_texts += len(scores)
+        best[trial.answerable].append(float(scores.max()))
+        if not trial.answerable:
+            continue
+        hits = [_overlaps(c, trial.evidence) for c in trial.candidates]
+        fits = [
+            h or holds(c.text, trial.answers) for h, c in zip(hits, trial.candidates, strict=True)
+        ]
+        top = int(scores.argmax())
+        first.append(fits[top])
+        exact.append(hits[top])
+        offered.append(any(fits))
+    quantiles = {
+        str(answerable).lower(): np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
+        .round(2)
+        .tolist()
+        for answerable, values in best.items()
+        if values
+    }
+    return {
+        "n": len(best[True]) + len(best[False]),
+        "answerable": len(best[True]),
+        "offered": _mean(offered),
+        "first": _mean(first),
+        "evidence": _mean(exact),
+        "auroc": auroc(best[True], best[False]),
+        "best_logit_5_25_50_75_95": quantiles,
+        "ms_per_text": 1000 * (time.perf_counter() - began) / max(1, read_texts),
+        "right": first,
+        "best": best,
+    }
+
+
+def _overlaps(c: Candidate, evidence: Sequence[tuple[str, int, int]]) -> bool:
+    return any(c.file == f and c.start < end and start < c.end for f, start, end in evidence)
+
+
+def _mean(values: Sequence[bool]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def selection(folder: Path, validation: Sequence[Asked]) -> list[tuple[str, list[Trial]]]:
+    """What the average is chosen by: an article held back, and the two sets of other kinds."""
+    held = []
+    for n, asked in enumerate(validation):
+        cut = tuple(
+            Candidate("", i, i + 1, s, f"{asked.title}. {s}") for i, s in enumerate(asked.sentences)
+        )
+        spans = tuple(("", i, i + 1) for i in sorted(asked.right))
+        held.append(Trial(str(n), asked.question, bool(asked.right), (), spans, cut))
+    others = [(name, cut) for name, cut in trials(folder, 250, CHOOSE_BY)]
+    return [("squad2_train, one article", held), *others]
+
+
+def evaluate(folder: Path, model: Path, limit: int, threads: int) -> dict[str, Any]:
+    """The bundled model and `model` on every set, printed as they come."""
+    old, new = (
+        OnnxScorer(str(bundled_folder() / "model.onnx"), threads),
+        OnnxScorer(str(model), threads),
+    )
+    report: dict[str, Any] = {}
+    for name, cut in trials(folder, limit, (*TESTS, *CHOOSE_BY)):
+        one, two = measured(old, cut), measured(new, cut)
+        won = sum(b and not a for a, b in zip(one["right"], two["right"], strict=True))
+        lost = sum(a and not b for a, b in zip(one["right"], two["right"], strict=True))
+        print(
+            f"{name}: {two['n']} questions, {two['answerable']} answerable, {won} won, {lost} lost"
+        )
+        for label, row in (("bundled", one), ("model", two)):
+            print("  ", label, _line(row), row["best_logit_5_25_50_75_95"], flush=True)
+        report[name] = {"bundled": _kept(one), "model": _kept(two), "won": won, "lost": lost}
+    return report
+
+
+def _line(row: dict[str, Any]) -> str:
+    shown = ("offered", "first", "evidence", "auroc", "ms_per_text")
+    return ", ".join(f"{k} {row[k]:.3f}" for k in shown if row[k] is not None)
+
+
+def _kept(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in row.items() if k not in ("right", "best")}
+
+
+def train(folder: Path, out: Path, minutes: float, threads: int, weights: Path | None) -> None:
+    """Trains (unless `weights` are those of an earlier run), averages, quantises and reports."""
+    import onnx
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(SEED)
+    out.mkdir(parents=True, exist_ok=True)
+    measured_on = {
+        plain(q["context"]["file"]) for q in lines(folder / "squad2" / "questions.jsonl")
+    }
+    articles = squad(folder, {name.lower() for name in measured_on})
+    validation = articles.pop(VALIDATION_ARTICLE)
+    every = [a for asked in articles.values() for a in asked] + clapnq_split(folder)[0]
+    print(f"{len(every)} questions of {len(articles)} articles and clapnq")
+    bundled = onnx.load(str(bundled_folder() / "model.onnx"))
+    original = dequantised(bundled)
+    tuned = copy.deepcopy(original)
+    if weights:
+        tuned.load_state_dict(torch.load(weights, weights_only=True))
+    else:
+        retrieve_negatives(every)
+        learn(tuned, every, minutes, out / "checkpoint.pt")
+        torch.save(tuned.state_dict(), out / "tuned.pt")
+    sets = selection(folder, validation)
+    best = -1.0
+    for kept in (None, *KEPT):
+        mixed = original if kept is None else averaged(original, tuned, kept)
+        data = requantised(bundled, mixed.eval()).SerializeToString()
+        rows = [(name, measured(OnnxScorer(data, threads), cut)) for name, cut in sets]
+        score = float(np.mean([r["first"] + r["auroc"] for _, r in rows]) / 2)
+        print("as it came" if kept is None else f"{kept:.0%} kept", f"{score:.4f}")
+        for name, row in rows:
+            print("  ", name, _line(row), flush=True)
+        if kept is not None and score > best:
+            best = score
+            (out / "reranker.onnx").write_bytes(data)
+            (out / "checked.txt").write_text(
+                f"{kept:.0%} kept; int8 against float32: {_rounding(mixed, data, sets[0][1])}\n"
+            )
+    data = (out / "reranker.onnx").read_bytes()
+    print((out / "checked.txt").read_text(), len(data), hashlib.sha256(data).hexdigest())
+
+
+def _rounding(bert: Any, data: bytes, cut: Sequence[Trial]) -> str:
+    """How far int8 moves the logits."""
+    import torch
+
+    scorer = OnnxScorer(data)
+    moved: list[float] = []
+    for trial in cut[:80]:
+        texts = [c.shown for c in trial.candidates]
+        ids, types, mask = scorer.inputs(trial.question, texts)
+        with torch.no_grad():
+            exact = bert(
+                input_ids=torch.from_numpy(ids),
+                attention_mask=torch.from_numpy(mask),
+                token_type_ids=torch.from_numpy(types),
+            ).logits[:, 0]
+        moved += np.abs(scorer.scores(trial.question, texts) - exact.numpy()).tolist()
+    return f"mean {np.mean(moved):.3f}, largest {np.max(moved):.3f} over {len(moved)} texts"
+
+
+def main() -> None:
+    # Threads that wait by spinning starve one another on a machine that is shared; torch reads these.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--data", type=Path, required=True, help="the folder of benchmarks")
+    parser.add_argument("--out", type=Path, help="train, and write reranker.onnx here")
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--weights", type=Path, help="tuned.pt of an earlier run: do not train")
+    parser.add_argument("--evaluate", type=Path, metavar="MODEL.onnx")
+    parser.add_argument("--report", type=Path, help="write the evaluation's figures here")
+    parser.add_argument("--limit", type=int, default=250, help="questions of a set, open retrieval")
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    if given.out:
+        train(given.data, given.out, given.minutes, given.threads, given.weights)
+    if given.evaluate:
+        report = evaluate(given.data, given.evaluate, given.limit, given.threads)
+        if given.report:
+            given.report.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

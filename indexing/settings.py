@@ -29,7 +29,7 @@ class Settings:
     embedder: str = BUNDLED
     reranker: str = BUNDLED
     engine: str = "quotes"
-    passage_chars: int = 600
+    passage_chars: int = 800
     max_quotes: int = 3
     max_file_mb: int = 50
     threads: int = 2

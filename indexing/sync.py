@@ -68,7 +68,7 @@ def prepare(document: Document, settings: Settings, model: str) -> PreparedArtic
     prepared = []
     for passage in cut:
         body = searchable(text[passage.start : passage.end])
-        key = hashlib.sha256("\0".join((model, header, body)).encode()).hexdigest()[:32]
+        key = hashlib.sha256("\0".join((model, body)).encode()).hexdigest()[:32]
         found = tuple(t for _ in passage.sentences for t in next(times))
         prepared.append(PreparedPassage(passage, header, body, key, found))
     return PreparedArticle(article, tuple(prepared), copies.signature(text))
@@ -249,9 +249,9 @@ class _Run:
         for i in range(0, len(waiting), EMBED_BATCH):
             self._progress("embedding", i, len(waiting))
             some = waiting[i : i + EMBED_BATCH]
-            texts = [f"{header}\n{body}" for _, header, body in some]
             self._catalog.put_vectors(
-                [key for key, _, _ in some], self._embedder.embed_documents(texts)
+                [key for key, _ in some],
+                self._embedder.embed_documents([body for _, body in some]),
             )
         if waiting:
             self._progress("embedding", len(waiting), len(waiting))

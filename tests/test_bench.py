@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from eval import bench, retrieval_table
-from eval.bench import Job, Measured, Rounds, Row
+from eval.bench import Job, Measured, Queries, Rounds, Row
 from eval.retrieval_table import BenchFailed, Figure, Mean
 from indexing.errors import SettingsError
 
@@ -60,9 +60,10 @@ def test_a_comparison_is_one_aligned_line_a_row() -> None:
 def test_speed_takes_medians_of_rounds_and_pools_the_latencies() -> None:
     ours, theirs = Rounds(), Rounds()
     for seconds, latency in ((2.0, 10.0), (4.0, 20.0), (100.0, 30.0)):
-        ours.measured.append(Measured(8, seconds, seconds, (latency,), (latency,), (latency,)))
+        queries = Queries((latency,), (latency / 2,))
+        ours.measured.append(Measured(8, seconds, seconds, queries, queries, queries))
         ours.peak_mb.append(100 * seconds)
-    theirs.measured.append(Measured(4, 8.0, 8.0, (40.0,)))
+    theirs.measured.append(Measured(4, 8.0, 8.0, Queries((40.0,), (40.0,))))
     theirs.peak_mb.append(800)
     rows = {row.label: (row.ours, row.theirs) for row in bench.speed_rows(400, ours, theirs)}
     assert rows["indexing, s"] == (4, 8)
@@ -70,6 +71,7 @@ def test_speed_takes_medians_of_rounds_and_pools_the_latencies() -> None:
     assert rows["  passages/CPU s"] == (2, 0.5)
     assert rows["search k=4, p50 ms"] == (20, 40)
     assert rows["ask (theirs: search), p50 ms"] == (20, 40)
+    assert rows["ask (theirs: search), p50 CPU ms"] == (10, 40)
     assert rows["peak memory, MB"] == (400, 800)
 
 
@@ -113,21 +115,23 @@ def test_ours_is_measured_from_articles_to_answers(tmp_path: Path) -> None:
     of = bench.speed_set(bench.GENERATED, tmp_path, tmp_path, articles=5)
     found = bench.measure_ours(bench.drawn_job(of, tmp_path / "index", queries=1))
     assert found.passages >= 5
-    assert min(found.index_s, *found.search_ms, *found.search_10_ms, *found.ask_ms) > 0
-    assert len(found.search_ms) == len(found.search_10_ms) == len(found.ask_ms) == 1
+    assert min(found.index_s, found.index_cpu_s) > 0
+    for queries in (found.search, found.search_10, found.ask):
+        assert len(queries.wall_ms) == len(queries.cpu_ms) == 1
 
 
 def test_a_worker_leaves_its_result_in_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def measure(job: Job) -> Measured:
-        return Measured(len(job.ask), 1.0, 2.0, (3.0,))
+        return Measured(len(job.ask), 1.0, 2.0, Queries((3.0,), (4.0,)))
 
     monkeypatch.setitem(bench.WORKERS, "fake", measure)  # type: ignore[arg-type]
     job_file, result_file = tmp_path / "job.json", tmp_path / "result.json"
     job_file.write_text(json.dumps(asdict(Job("c", "i", ("a",), ("b",), ("c", "d")))))
     bench.worker("fake", str(job_file), str(result_file))
-    assert Measured(**json.loads(result_file.read_text())).passages == 2
+    found = Measured.from_json(json.loads(result_file.read_text()))
+    assert (found.passages, list(found.search.cpu_ms)) == (2, [4.0])
 
 
 def test_a_process_that_fails_is_named_with_its_last_words(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""Values of the kind a question asks for, found in a sentence."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.understand import understand
+from assistant.values import values
+
+
+def texts(question: str, sentence: str, around: str = "") -> list[str]:
+    return [value.text for value in values(understand(question), sentence, around)]
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "first"),
+    [
+        ("How much was the fund?", "The fund of $3.5 billion was opened.", "$3.5 billion"),
+        ("How much did it cost?", "It cost forty million euros to build.", "forty million euros"),
+        ("What share voted?", "Some 62.5% voted, fewer than before.", "62.5%"),
+        ("What share is idle?", "About a third of the fleet is idle.", "a third"),
+        ("How many ferries sailed?", "In 2024, 17 new ferries sailed with 9 crews.", "17"),
+        ("How many crews?", "In 2024, 17 new ferries sailed with nine crews.", "nine"),
+        ("Who wrote the report?", "The report was written by Prof. Ada Quill.", "Ada Quill"),
+        ("Where was it signed?", "The pact was signed in Tallinn on Monday.", "Tallinn"),
+    ],
+)
+def test_the_value_asked_for_comes_first(question: str, sentence: str, first: str) -> None:
+    assert texts(question, sentence)[0] == first
+
+
+def test_a_year_a_day_and_a_label_count_nothing() -> None:
+    assert texts("How many ships?", "On May 4 2024 the 60-day lease of ships began.") == []
+
+
+def test_a_word_that_the_text_also_writes_small_is_no_name() -> None:
+    sentence = "Rare Metals were shown to Ada Quill."
+    assert texts("Who saw them?", sentence, "rare metals are rare. " + sentence) == ["Ada Quill"]
+
+
+def test_a_name_the_question_says_itself_does_not_answer_it() -> None:
+    assert texts("Who hired Ada Quill?", "Ada Quill was hired by Bo Lund.") == ["Bo Lund"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [("$12B", "$12 billion"), ("12 billion dollars", "$12bn"), ("€3m", "€3 million")]
+)
+def test_the_same_amount_written_otherwise_is_the_same_value(a: str, b: str) -> None:
+    question = understand("How much?")
+    (first,), (second,) = (values(question, f"It cost {text} then.") for text in (a, b))
+    assert first.normal == second.normal
+
+
+@given(
+    st.sampled_from(["How much?", "How many ships?", "What share?", "Who won?", "Where was it?"]),
+    st.text(max_size=200),
+)
+def test_a_value_stands_where_it_says(question: str, sentence: str) -> None:
+    for value in values(understand(question), sentence, sentence):
+        assert sentence[value.start : value.end] == value.text
+        assert value.text
