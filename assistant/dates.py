@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from assistant.schema import AnswerDate, Claim, Evidence
-from assistant.understand import Question, Wanted, stem
+from assistant.understand import Question, Wanted, content_terms, stem
 from indexing.dates import describe, iso
 from indexing.schema import TimeExpression
 
@@ -66,20 +66,20 @@ def dated_claim(
     stated = [(n, t) for n, e in enumerate(evidence, 1) if (t := best_time(question, e))]
     if not stated:
         return None
-    for _, t in stated:
-        if t.first is None or t.last is None:
-            continue
-        key = (t.phrase.casefold(), iso(t.first, t.precision))
-        day = next(d for d in dates if (d.phrase.casefold(), d.date) == key)
-        is_deadline = t.kind == "deadline"
-        text = f"**{'By ' if is_deadline else ''}{describe(t.first, t.last, t.precision)}**"
-        if t.rule != AS_WRITTEN:
-            text += f" (“{day.phrase}”: {t.rule})"
-        if is_deadline or day.days_from_as_of >= 0:
-            text += _status(day.days_from_as_of)
-        return Claim(f"{text}. {''.join(f'[{n}]' for n in day.citations)}", day.citations)
-    number, t = stated[0]
-    return Claim(f"**{t.phrase}**, which cannot be dated: {t.rule}. [{number}]", (number,))
+    number, first = stated[0]
+    alike = [t for _, t in stated if content_terms(t.phrase) == content_terms(first.phrase)]
+    t = next((t for t in alike if t.first is not None), first)
+    if t.first is None or t.last is None:
+        return Claim(f"**{t.phrase}**, which cannot be dated: {t.rule}. [{number}]", (number,))
+    key = (t.phrase.casefold(), iso(t.first, t.precision))
+    day = next(d for d in dates if (d.phrase.casefold(), d.date) == key)
+    is_deadline = t.kind == "deadline"
+    text = f"**{'By ' if is_deadline else ''}{describe(t.first, t.last, t.precision)}**"
+    if t.rule != AS_WRITTEN:
+        text += f" (“{day.phrase}”: {t.rule})"
+    if is_deadline or day.days_from_as_of >= 0:
+        text += _status(day.days_from_as_of)
+    return Claim(f"{text}. {''.join(f'[{n}]' for n in day.citations)}", day.citations)
 
 
 def _status(days: int) -> str:

@@ -15,7 +15,7 @@ from assistant.dates import answer_dates, best_time, dated_claim
 from assistant.rerank import Reranker
 from assistant.schema import Agreement, Answer, Citation, Claim, Evidence, Hit, Status
 from assistant.support import Rarity, calibration, signals
-from assistant.understand import Question, content_terms, spelled_out, stem
+from assistant.understand import Question, content_terms, stem
 from assistant.values import TIME_KINDS, has_value, values
 from indexing.schema import Sentence, Span, TimeExpression
 
@@ -46,9 +46,8 @@ def select(
     if reranker is None:
         scores = [hit.fused for hit, _ in candidates]
     else:
-        asked = spelled_out(question.text, dict.fromkeys(hit.passage.text for hit in hits))
         texts = [in_context(hit, i) for hit, i in candidates]
-        scores = [float(score) for score in reranker.scores(asked, texts)]
+        scores = [float(score) for score in reranker.scores(question.text, texts)]
     evidence = []
     for score, (hit, i) in zip(scores, candidates, strict=True):
         sentence, text = _quotable(hit.passage.sentences[i], _sentence_text(hit, i))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -23,7 +23,7 @@ from assistant.rerank import Reranker, open_reranker
 from assistant.retrieve import Retriever, as_langchain
 from assistant.schema import Answer, Claim, Evidence, Filters, Hit
 from assistant.support import signals
-from assistant.understand import Question, understand
+from assistant.understand import Question, spelled_out, understand
 from assistant.verify import QuoteVerifier
 from indexing.catalog import Catalog, Selection, View, check_meta, read_meta
 from indexing.embed import Embedder, open_embedder
@@ -142,7 +142,8 @@ class Assistant:
         """What an answer to `question` would rest on, before it is decided whether to give one."""
         with self._catalog.view() as view:
             asked = understand(question[:LONGEST_QUESTION], history)
-            hits = self._retriever(view).search(asked.text, PASSAGES, filters)
+            retriever = self._retriever(view)
+            asked, hits = _retrieved(asked, lambda text: retriever.search(text, PASSAGES, filters))
             evidence = quotes.select(asked, hits, self._reranker, view.times_between)
             return Examined(asked, evidence, signals(asked, evidence, view.rarity))
 
@@ -194,8 +195,11 @@ class Assistant:
 
         def retrieved(state: dict[str, Any]) -> dict[str, Any]:
             with laps.lap("retrieve"):
-                documents = retriever.invoke(state["question"].text)
-            return {**state, "hits": [document.metadata["hit"] for document in documents]}
+                question, hits = _retrieved(
+                    state["question"],
+                    lambda text: [found.metadata["hit"] for found in retriever.invoke(text)],
+                )
+            return {**state, "question": question, "hits": hits}
 
         def selected(state: dict[str, Any]) -> dict[str, Any]:
             with laps.lap("answer"):
@@ -223,6 +227,15 @@ class Assistant:
             | RunnableLambda(selected)
             | RunnableLambda(composed)
         )
+
+
+def _retrieved(
+    question: Question, search: Callable[[str], list[Hit]]
+) -> tuple[Question, list[Hit]]:
+    """The passages for a question; once more with its abbreviations as the first ones spell them."""
+    hits = search(question.text)
+    spelled = spelled_out(question, dict.fromkeys(hit.passage.text for hit in hits))
+    return (question, hits) if spelled is question else (spelled, search(spelled.text))
 
 
 class _Laps:

@@ -62,7 +62,7 @@ def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) ->
     near, far = supported(best)
     weights = {term: rarity(term) for term in question.terms}
     total = sum(weights.values()) or 1.0
-    absent = [weights[term] for term in question.terms if stem(term) not in far]
+    absent = [weights[term] for term in question.terms if not question.is_supported(term, far)]
     numbers = [term for term in question.terms if term[0].isdigit()]
     asks_value = question.wanted in VALUE_KINDS or question.wanted in TIME_KINDS
     typed = has_value(question, best.text, best.times, best.hit.info.published)
@@ -70,10 +70,11 @@ def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) ->
         "relevance": best.relevance,
         "margin": best.relevance - evidence[min(2, len(evidence) - 1)].relevance,
         "dense": max((e.hit.dense or 0.0) for e in evidence[:5]),
-        "sentence": sum(weights[t] for t in question.terms if stem(t) in near) / total,
-        "passage": sum(weights[t] for t in question.terms if stem(t) in far) / total,
+        "sentence": sum(weights[t] for t in question.terms if question.is_supported(t, near))
+        / total,
+        "passage": sum(weights[t] for t in question.terms if question.is_supported(t, far)) / total,
         "missing": max(absent, default=0.0),
-        "unnumbered": float(any(stem(term) not in far for term in numbers)),
+        "unnumbered": float(any(not question.is_supported(term, far) for term in numbers)),
         "untyped": float(asks_value and not typed),
     }
 

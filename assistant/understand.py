@@ -7,8 +7,8 @@ answering (Li and Roth 2002, "Learning question classifiers").
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -33,14 +33,16 @@ class Wanted(StrEnum):
 class Question:
     """A question made whole.
 
-    `text` stands on its own: a follow-up is completed from the history. `terms` are its content
-    words, lower case, in order, each once; `names` those written as names, numbers or identifiers.
+    `text` stands on its own: a follow-up is completed from the history, and abbreviations may be
+    spelled out at its end. `terms` are the words that evidence must support, lower case, in order,
+    each once: its content words without those that only name the kind of answer. `also` gives, for a
+    term, other words that mean it.
     """
 
     text: str
     wanted: Wanted
     terms: tuple[str, ...]
-    names: tuple[str, ...]
+    also: tuple[tuple[str, frozenset[str]], ...] = ()
 
     @property
     def asks_deadline(self) -> bool:
@@ -49,8 +51,15 @@ class Question:
 
     @property
     def stems(self) -> frozenset[str]:
-        """The common forms of `terms`, to compare with those of a text."""
-        return frozenset(stem(term) for term in self.terms)
+        """The common forms of `terms` and of what else means them, to compare with a text's."""
+        own = frozenset(stem(term) for term in self.terms)
+        return own.union(*(other for _, other in self.also))
+
+    def is_supported(self, term: str, stems: Collection[str]) -> bool:
+        """Whether a text with these word stems has `term`, or all words that mean it."""
+        return stem(term) in stems or any(
+            own == term and all(word in stems for word in other) for own, other in self.also
+        )
 
 
 _PATTERNS: tuple[tuple[Wanted, str], ...] = (
@@ -97,7 +106,6 @@ _DEADLINE = re.compile(
 )
 _WORD = re.compile(r"[^\W_]+(?:[.'’&-][^\W_]+)*")
 _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
-_NAME = re.compile(r"(?:[A-Z][\w’'&-]*\.?|\d[\w.,]*)")
 _POINTS_BACK = re.compile(
     r"\b(?:it|its|they|them|their|he|him|his|she|her|that|this|those|these|the same|there|then|one)\b",
     re.IGNORECASE,
@@ -140,13 +148,17 @@ def understand(question: str, history: Sequence[tuple[str, str]] = ()) -> Questi
     wanted = next((w for w, pattern in _COMPILED if pattern.search(own)), None)
     if wanted is None and text != own:
         wanted = next((w for w, pattern in _COMPILED if pattern.search(text)), None)
-    names = [match.group().rstrip(".,") for match in _NAME.finditer(text)]
-    return Question(
-        text=text,
-        wanted=wanted or Wanted.DESCRIPTION,
-        terms=content_terms(text),
-        names=tuple(dict.fromkeys(n for n in names if n.casefold() not in STOPWORDS)),
-    )
+    wanted = wanted or Wanted.DESCRIPTION
+    terms = content_terms(text)
+    return Question(text, wanted, tuple(t for t in terms if t not in _KIND_WORDS) or terms)
+
+
+_KIND_WORDS = frozenset(
+    """deadline deadlines date dates day month year time due when amount cost price number share percentage
+    percent proportion reason list name names person place much big large long soon happen happened
+    happening mean means difference differ agree compare comparison""".split()
+)
+"""Words that say what kind of answer is wanted, and need not stand in it."""
 
 
 def _made_whole(question: str, history: Sequence[tuple[str, str]]) -> str:
@@ -165,33 +177,38 @@ _SMALL_WORDS = frozenset("of the and for on in to a an at by with &".split())
 _CAPITALS = re.compile(r"\b[A-Z][A-Z&]{1,6}s?\b")
 
 
-def spelled_out(question: str, texts: Iterable[str]) -> str:
+def spelled_out(question: Question, texts: Iterable[str]) -> Question:
     """The question with its abbreviations spelled out, and its long names abbreviated, as in `texts`.
 
     "What is the MOU deadline?" gains "memorandum of understanding" where that stands in a text, for
     a cross-encoder and a full-text index know only words they can see.
     """
-    own = [match.group() for match in _WORD.finditer(question)]
+    own = [match.group() for match in _WORD.finditer(question.text)]
     short = [
         w for w in own if w.casefold() not in STOPWORDS and (_CAPITALS.fullmatch(w) or len(w) == 3)
     ]
-    folded = question.casefold()
-    added: list[str] = []
+    folded = question.text.casefold()
+    added: dict[str, str] = {}
     for text in texts:
         tokens = [match.group() for match in _WORD.finditer(text)]
         for abbreviation in short:
             phrase = _phrase_for(abbreviation.removesuffix("s"), tokens)
             if phrase and phrase.casefold() not in folded:
-                added.append(phrase)
-                short = [w for w in short if w != abbreviation]
+                added.setdefault(abbreviation, phrase)
         for capitals in set(_CAPITALS.findall(text)):
-            if (
-                capitals.casefold() not in folded
-                and len(capitals) >= 3
-                and _phrase_for(capitals, own)
-            ):
-                added.append(capitals)
-    return f"{question} ({', '.join(dict.fromkeys(added))})" if added else question
+            if capitals.casefold() not in folded and len(capitals) >= 3:
+                phrase = _phrase_for(capitals, own)
+                if phrase:
+                    added.setdefault(phrase, capitals)
+    if not added:
+        return question
+    also = tuple(
+        (term, frozenset(stem(word) for word in content_terms(meaning)))
+        for said, meaning in added.items()
+        for term in content_terms(said)
+    )
+    spelled = ", ".join(dict.fromkeys(added.values()))
+    return replace(question, text=f"{question.text} ({spelled})", also=also)
 
 
 def _phrase_for(abbreviation: str, tokens: Sequence[str]) -> str | None:

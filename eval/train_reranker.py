@@ -619,7 +619,7 @@ def measured(scorer: OnnxScorer, cut: Sequence[Trial]) -> dict[str, Any]:
     both over answerable questions, those whose sentence was never offered included."""
     first, exact, offered = [], [], []
     best: dict[bool, list[float]] = {True: [], False: []}
-    began, read_texts = time.perf_counter(), 0
+    began, read_texts = time.process_time(), 0
     for trial in cut:
         if not trial.candidates:
             continue
@@ -651,7 +651,7 @@ def measured(scorer: OnnxScorer, cut: Sequence[Trial]) -> dict[str, Any]:
         "evidence": _mean(exact),
         "auroc": auroc(best[True], best[False]),
         "best_logit_5_25_50_75_95": quantiles,
-        "ms_per_text": 1000 * (time.perf_counter() - began) / max(1, read_texts),
+        "cpu_ms_per_text": 1000 * (time.process_time() - began) / max(1, read_texts),
         "right": first,
         "best": best,
     }
@@ -674,8 +674,8 @@ def selection(folder: Path, validation: Sequence[Asked]) -> list[tuple[str, list
         )
         spans = tuple(("", i, i + 1) for i in sorted(asked.right))
         held.append(Trial(str(n), asked.question, bool(asked.right), (), spans, cut))
-    others = [(name, cut) for name, cut in trials(folder, 250, CHOOSE_BY)]
-    return [("squad2_train, one article", held), *others]
+    others = [entry for entry in trials(folder, 80, CHOOSE_BY) if entry[0] != "clapnq"]
+    return [("squad2_train, one article", held[::2]), *others]
 
 
 def evaluate(folder: Path, model: Path, limit: int, threads: int) -> dict[str, Any]:
@@ -699,7 +699,7 @@ def evaluate(folder: Path, model: Path, limit: int, threads: int) -> dict[str, A
 
 
 def _line(row: dict[str, Any]) -> str:
-    shown = ("offered", "first", "evidence", "auroc", "ms_per_text")
+    shown = ("offered", "first", "evidence", "auroc", "cpu_ms_per_text")
     return ", ".join(f"{k} {row[k]:.3f}" for k in shown if row[k] is not None)
 
 

@@ -7,6 +7,10 @@ from hypothesis import strategies as st
 from assistant.understand import Wanted, content_terms, spelled_out, stem, understand
 
 
+def spelled(question: str, texts: list[str]) -> str:
+    return spelled_out(understand(question), texts).text
+
+
 @pytest.mark.parametrize(
     ("question", "wanted"),
     [
@@ -46,21 +50,28 @@ def test_a_question_that_stands_on_its_own_is_left_alone() -> None:
 
 def test_an_abbreviation_is_spelled_out_as_the_texts_do() -> None:
     texts = ["The letter of intent was signed.", "The Bank of Northern Atlantis rose."]
-    assert "letter of intent" in spelled_out("When is the LOI due?", texts)
-    assert "Bank of Northern Atlantis" in spelled_out("Who runs the BNA?", texts)
-    assert "(LOI)" in spelled_out("What is the letter of intent?", ["The LOI ends."])
+    assert "letter of intent" in spelled("When is the LOI due?", texts)
+    assert "Bank of Northern Atlantis" in spelled("Who runs the BNA?", texts)
+    assert "(LOI)" in spelled("What is the letter of intent?", ["The LOI ends."])
+
+
+def test_what_an_abbreviation_means_supports_it() -> None:
+    question = spelled_out(understand("When is the LOI due?"), ["A letter of intent came."])
+    assert question.is_supported("loi", {"letter", "intent"})
+    assert question.is_supported("loi", {"loi"})
+    assert not question.is_supported("loi", {"letter"})
 
 
 def test_a_question_without_abbreviations_is_not_added_to() -> None:
     texts = ["Many others understand. The cat and the dog."]
-    assert spelled_out("What is the deadline?", texts) == "What is the deadline?"
+    assert spelled("What is the deadline?", texts) == "What is the deadline?"
 
 
 @given(st.text(max_size=200), st.lists(st.text(max_size=80), max_size=3))
 def test_no_text_breaks_the_reading(question: str, texts: list[str]) -> None:
     read = understand(question, [(text, text) for text in texts])
     assert len(set(read.terms)) == len(read.terms)
-    assert spelled_out(question, texts).startswith(question)
+    assert spelled_out(read, texts).text.startswith(read.text)
 
 
 def test_dotted_abbreviations_and_plurals_are_one_word() -> None:

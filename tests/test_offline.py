@@ -1,0 +1,258 @@
+"""With the network unplugged everything works, and nothing so much as tries to leave the machine.
+
+Each command runs as a process of its own whose sockets are guarded before anything is imported: an
+attempt to reach another machine, or to look up its name, is written down and refused. Its home is
+an empty folder, so nothing can come from a cache of downloads either.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from conftest import write_files
+
+from indexing.embed import BULK_TEXTS
+from indexing.settings import Settings
+
+GUARD = """
+import os, socket, traceback
+
+_HERE = ("127.", "::1", "localhost", "0.0.0.0", "::")
+
+
+def _refuse(what, who):
+    with open(os.environ["GUARD_LOG"], "a") as log:
+        log.write(f"{what} {who!r}\\n" + "".join(traceback.format_stack(limit=8)))
+    raise OSError(101, "Network is unreachable")
+
+
+def _is_here(host):
+    host = host.decode() if isinstance(host, bytes) else host
+    return host is None or host == "" or str(host).startswith(_HERE)
+
+
+def _guarded(name):
+    reach = getattr(socket.socket, name)
+
+    def guarded(self, *arguments):
+        to = arguments[-1]
+        if self.family != socket.AF_UNIX and isinstance(to, tuple) and not _is_here(to[0]):
+            _refuse(name, to)
+        return reach(self, *arguments)
+
+    setattr(socket.socket, name, guarded)
+
+
+def _guarded_lookup(name):
+    look_up = getattr(socket, name)
+
+    def guarded(host, *arguments, **named):
+        if not _is_here(host):
+            _refuse(name, host)
+        return look_up(host, *arguments, **named)
+
+    setattr(socket, name, guarded)
+
+
+for name in ("connect", "connect_ex", "sendto"):
+    _guarded(name)
+for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+    _guarded_lookup(name)
+with open(os.environ["GUARD_STARTED"], "a") as started:
+    started.write(f"{os.getpid()}\\n")
+"""
+
+
+class Unplugged:
+    """A machine without a network: an empty home, guarded sockets, and what they wrote down."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.cwd, site = folder / "home", folder / "cwd", folder / "site"
+        for made in (self.home, self.cwd, site):
+            made.mkdir()
+        (site / "sitecustomize.py").write_text(GUARD)
+        self._log, self._started = folder / "attempts", folder / "started"
+        ours = ("DATELINE_", "CHAINLIT_", "HF_", "XDG_", "TRANSFORMERS_", "SENTENCE_", "TORCH")
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(ours)},
+            "PYTHONPATH": str(site),
+            "HOME": str(self.home),
+            "USERPROFILE": str(self.home),
+            "GUARD_LOG": str(self._log),
+            "GUARD_STARTED": str(self._started),
+        }
+
+    def run(self, *arguments: object, stdin: str = "") -> str:
+        """The standard output of `python arguments…`, which must end well."""
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            input=stdin, capture_output=True, text=True, cwd=self.cwd, env=self.environment,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def dateline(self, *arguments: object, stdin: str = "") -> str:
+        out = self.run("-m", "assistant.cli", *arguments, stdin=stdin)
+        self.assert_nothing_left()
+        return out
+
+    def attempts(self) -> str:
+        """What tried to leave since the last look."""
+        found = self._log.read_text() if self._log.exists() else ""
+        self._log.unlink(missing_ok=True)
+        return found
+
+    def assert_nothing_left(self) -> None:
+        assert self._started.exists(), "the guard was not in place"
+        self._started.unlink()
+        assert self.attempts() == ""
+
+
+@pytest.fixture
+def unplugged(tmp_path: Path) -> Unplugged:
+    return Unplugged(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "import socket; socket.create_connection(('203.0.113.7', 80), 1)",
+        "import socket; socket.getaddrinfo('huggingface.co', 443)",
+        "import urllib.request as u; u.urlopen('https://pypi.org', timeout=1)",
+        "import asyncio; asyncio.run(asyncio.open_connection('203.0.113.7', 80))",
+        "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('203.0.113.7', 53))",
+        "import httpx; httpx.get('http://203.0.113.7', trust_env=False, timeout=1)",
+    ],
+)
+def test_the_guard_stops_and_records_what_would_leave(unplugged: Unplugged, attempt: str) -> None:
+    quiet = f"try:\n  exec({attempt!r})\nexcept Exception: pass"
+    unplugged.run("-W", "ignore", "-c", quiet)
+    assert re.match(r"connect|getaddrinfo|sendto", unplugged.attempts())
+
+
+def test_the_guard_lets_this_machine_talk_to_itself(unplugged: Unplugged) -> None:
+    talk = "import socket; s = socket.create_server(('localhost', 0)); "
+    unplugged.run("-c", talk + "socket.create_connection(s.getsockname()).close(); s.close()")
+    unplugged.assert_nothing_left()
+
+
+def test_a_folder_is_indexed_asked_and_searched(unplugged: Unplugged, briefs: Settings) -> None:
+    report = json.loads(unplugged.dateline("index", briefs.corpus, "--json"))
+    assert report["added"] == 5
+    assert report["failed"] == []
+
+    question = "When is the review of the USMCA?"
+    answer = json.loads(unplugged.dateline("ask", question, "--json"))
+    assert answer["status"] == "answered"
+    in_batch = unplugged.dateline("ask", "--batch", "-", stdin=json.dumps({"question": question}))
+    assert json.loads(in_batch)["answer"] == answer["answer"]
+    found = json.loads(unplugged.dateline("search", "price floors", "--json"))
+    assert len(found["retrieved"]) == 10
+
+    unplugged.environment["DATELINE_CORPUS"] = str(briefs.corpus)
+    findings = json.loads(unplugged.dateline("doctor", "--json"))
+    assert {finding["state"] for finding in findings} == {"ok"}
+    assert list(unplugged.home.iterdir()) == [], "something was put into the home"
+    assert [path.name for path in unplugged.cwd.iterdir()] == [".dateline"]
+
+
+def test_many_texts_are_embedded_in_bulk(unplugged: Unplugged, tmp_path: Path) -> None:
+    lines = (json.dumps({"text": f"Ship {n} left."}) for n in range(BULK_TEXTS + 5))
+    corpus = write_files(tmp_path / "corpus", {"ships.jsonl": "\n".join(lines)})
+    index = f"main(['index', {str(corpus)!r}, '--json'])"
+    out = unplugged.run(
+        "-c", f"import sys; from assistant.cli import main; {index}; print(*sys.modules)"
+    )
+    unplugged.assert_nothing_left()
+    report, modules = out.splitlines()
+    assert json.loads(report)["embedded"] == BULK_TEXTS + 5
+    assert "sentence_transformers" in modules.split(), "the bulk path was not taken"
+
+
+def test_every_kind_of_file_is_read(unplugged: Unplugged, tmp_path: Path) -> None:
+    """A page may name style sheets, scripts, images and a document type; none may be fetched."""
+    page = (
+        '<?xml version="1.0"?><!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN"'
+        ' "http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd"><html><head><title>News</title>'
+        '<link rel="stylesheet" href="https://elsewhere.example/a.css">'
+        '<script src="https://elsewhere.example/a.js"></script>'
+        '<base href="https://elsewhere.example/"></head><body><article>'
+        '<img src="https://elsewhere.example/a.png"><iframe src="https://elsewhere.example"></iframe>'
+        "<p>The harbour board approved the new ferry line on Tuesday, after a long debate.</p>"
+        "</article></body></html>"
+    )
+    markdown = "---\nurl: https://elsewhere.example/x\n---\n![a](https://elsewhere.example/a.png) It rained."
+    entity = '<!DOCTYPE x [<!ENTITY e SYSTEM "http://elsewhere.example/e">]><html><body>'
+    corpus = write_files(
+        tmp_path / "corpus",
+        {
+            "a.html": page,
+            "b.md": markdown,
+            "c.html": f"{entity}<p>The council met on Monday and sat for six hours. &e;</p></body></html>",
+            "d.txt": "See https://elsewhere.example for more. The bridge opened.",
+            "e.json": '{"url": "https://elsewhere.example", "text": "The mill closed."}',
+        },
+    )
+    report = json.loads(unplugged.dateline("index", corpus, "--json"))
+    assert (report["added"], report["failed"]) == (5, [])
+
+
+def test_the_chat_page_is_served(unplugged: Unplugged, briefs: Settings) -> None:
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-u", "-m", "assistant.cli", "chat", "--port", "0"),
+            *("--corpus", str(briefs.corpus)),
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=unplugged.cwd, env=unplugged.environment,
+    ) as server:  # fmt: skip
+        printed: list[str] = []
+        reader = threading.Thread(target=lambda: printed.extend(server.stdout or ()), daemon=True)
+        reader.start()
+        try:
+            url = _until(lambda: re.search(r"Dateline is at (\S+)", "".join(printed)), server)[1]
+            with httpx.Client(base_url=url, trust_env=False) as client:
+
+                def healthy() -> bool:
+                    try:
+                        return client.get("/healthz").status_code == 200
+                    except httpx.TransportError:
+                        return False
+
+                _until(healthy, server)
+                assert "<title>Dateline</title>" in client.get("/").text
+                assert client.get("/project/settings").status_code == 200
+                assert client.get("/ws/socket.io/?EIO=4&transport=polling").status_code == 200
+        finally:
+            server.send_signal(signal.SIGINT)
+            try:
+                code = server.wait(30)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                raise
+            reader.join(10)
+    assert code == 0, "".join(printed)
+    unplugged.assert_nothing_left()
+    assert list(unplugged.home.iterdir()) == []
+
+
+def _until(found: Callable[[], Any], server: subprocess.Popen[str]) -> Any:
+    """Waits for `found()` while the server runs."""
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline and server.poll() is None:
+        if value := found():
+            return value
+        time.sleep(0.1)
+    raise AssertionError("the server did not start")
