@@ -7,11 +7,13 @@ Each command imports what it needs when it runs: `ask` must not wait for what on
 from __future__ import annotations
 
 import argparse
+import codecs
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,9 +31,17 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     # numpy's threads wait by spinning, which on shared cores costs more than they bring.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    arguments = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a terminal of another encoding is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return int(arguments.run(arguments))
+        try:
+            arguments = _parser().parse_args(argv)
+            return int(arguments.run(arguments))
+        finally:
+            sys.stdout.flush()
     except SettingsError as exc:
         print(f"dateline: {exc}", file=sys.stderr)
         return 2
@@ -133,7 +143,7 @@ def _day(text: str) -> date:
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
 
@@ -152,7 +162,11 @@ def environment() -> dict[str, str]:
     if Path(".env").is_file():
         from dotenv import dotenv_values
 
-        found = {key: value for key, value in dotenv_values(".env").items() if value is not None}
+        try:
+            read = dotenv_values(".env")
+        except (OSError, UnicodeDecodeError) as exc:
+            raise SettingsError(f"the file .env cannot be read: {exc}") from exc
+        found = {key: value for key, value in read.items() if value is not None}
     return {**found, **os.environ}
 
 
@@ -163,7 +177,8 @@ def _filters(arguments: argparse.Namespace) -> Filters:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False))
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    print(json.dumps(value, ensure_ascii=not is_unicode))
 
 
 @contextmanager
@@ -235,8 +250,7 @@ def _ask(arguments: argparse.Namespace) -> int:
             return 0
 
         def reply(line: Mapping[str, Any]) -> dict[str, Any]:
-            history = [(str(q), str(a)) for q, a in line.get("history") or ()]
-            answer = assistant.ask(_text_of(line), history, filters, as_of)
+            answer = assistant.ask(_text_of(line), _history_of(line), filters, as_of)
             return to_json(answer, id=line.get("id"))
 
         return _batch(arguments.batch, reply)
@@ -288,6 +302,16 @@ def _text_of(line: Mapping[str, Any]) -> str:
     return question
 
 
+def _history_of(line: Mapping[str, Any]) -> list[tuple[str, str]]:
+    turns = line.get("history") or []
+    if not isinstance(turns, list):
+        raise SettingsError('"history" is not a list of [question, answer]')
+    for turn in turns:
+        if not isinstance(turn, list) or [type(part) for part in turn] != [str, str]:
+            raise SettingsError('"history" holds something that is not [question, answer]')
+    return [(question, answer) for question, answer in turns]
+
+
 @contextmanager
 def _assistant(arguments: argparse.Namespace) -> Iterator[Assistant]:
     from assistant.service import open_assistant
@@ -307,7 +331,7 @@ def _batch(file: str, reply: Callable[[Mapping[str, Any]], dict[str, Any]]) -> i
             continue
         fields: Any = None
         try:
-            fields = json.loads(line)
+            fields = json.loads(line.decode())
             if not isinstance(fields, dict):
                 raise SettingsError("the line is not a JSON object")
             result = reply(fields)
@@ -315,6 +339,8 @@ def _batch(file: str, reply: Callable[[Mapping[str, Any]], dict[str, Any]]) -> i
             reason = str(exc)
             if isinstance(exc, json.JSONDecodeError):
                 reason = f"the line is not valid JSON: {exc}"
+            elif isinstance(exc, UnicodeDecodeError):
+                reason = f"the line is not UTF-8: {exc}"
             elif not isinstance(exc, DatelineError):
                 reason = f"{type(exc).__name__}: {exc}"
             known = fields if isinstance(fields, dict) else {}
@@ -329,14 +355,13 @@ def _batch(file: str, reply: Callable[[Mapping[str, Any]], dict[str, Any]]) -> i
     return 1 if done and failed == done else 0
 
 
-def _lines(file: str) -> Iterator[str]:
-    if file == "-":
-        yield from sys.stdin
-        return
+def _lines(file: str) -> Iterator[bytes]:
+    """The lines of a file, or of standard input for "-", without a byte-order mark."""
     try:
-        with open(file, encoding="utf-8-sig") as lines:
-            yield from lines
-    except (OSError, UnicodeDecodeError) as exc:
+        with nullcontext(sys.stdin.buffer) if file == "-" else open(file, "rb") as lines:
+            for number, line in enumerate(lines):
+                yield line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
+    except OSError as exc:
         raise SettingsError(f"--batch {file} cannot be read: {exc}") from exc
 
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from assistant.rerank import Reranker
 from assistant.schema import Filters, Hit
+from assistant.understand import stem
 from indexing.schema import Passage, SourceInfo
 
 if TYPE_CHECKING:
@@ -213,18 +214,10 @@ def _sentence(passage: Passage, i: int) -> str:
 
 def _stems(text: str) -> frozenset[str]:
     return frozenset(
-        _stem(word)
+        stem(word)
         for word in (found.lower() for found in _WORD.findall(text))
         if word not in _STOPWORDS
     )
-
-
-def _stem(word: str) -> str:
-    """A crude common form: enough to count the words two texts share, never shown."""
-    for ending in ("ing", "ed", "es", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
 
 
 class Retriever:

@@ -6,7 +6,6 @@ the index, so that a run of `dateline index` beside it is seen whole or not at a
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -260,7 +259,6 @@ def open_assistant(settings: Settings) -> Assistant:
         raise SettingsError(
             f"DATELINE_ENGINE is {settings.engine!r}; the engine there is, is {quotes.ENGINE!r}"
         )
-    os.environ.setdefault("LANGSMITH_TRACING", "false")
     meta = read_meta(settings.index)
     embedder = open_embedder(settings.embedder, settings.threads)
     check_meta(meta, settings.index, embedder.name, embedder.dimension)

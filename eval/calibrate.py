@@ -48,14 +48,15 @@ class Row:
         return zlib.crc32(self.id.encode()) % 2 == 0
 
 
-def measure(folder: Path, work: Path) -> list[Row]:
-    """Indexes a set's corpus under `work` and examines each of its questions."""
+def measure(folder: Path, work: Path, most: int) -> list[Row]:
+    """Indexes a set's corpus under `work` and examines its questions, every so-manieth if over `most`."""
     settings = replace(Settings(), corpus=folder / "corpus", index=work / folder.name)
     sync(settings.corpus, settings)
     assistant = open_assistant(settings)
     try:
         lines = (folder / "questions.jsonl").read_text("utf-8").splitlines()
-        return [_row(assistant, folder.name, json.loads(line)) for line in lines if line.strip()]
+        step = max(1, len(lines) // most)
+        return [_row(assistant, folder.name, json.loads(line)) for line in lines[::step]]
     finally:
         assistant.close()
 
@@ -144,11 +145,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "sets", nargs="+", type=Path, help="folders with corpus/ and questions.jsonl"
     )
     parser.add_argument("--work", type=Path, help="where the indexes are kept between runs")
+    parser.add_argument("--most", type=int, default=10**6, help="questions of a set, at about")
     parser.add_argument("--dry-run", action="store_true", help="report without writing")
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)
-        rows = [row for folder in arguments.sets for row in measure(folder, work)]
+        rows = [row for folder in arguments.sets for row in measure(folder, work, arguments.most)]
     if arguments.work:
         kept = arguments.work / "signals.jsonl"
         kept.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), "utf-8")

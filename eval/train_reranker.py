@@ -437,7 +437,9 @@ def batches(
 # --- training --------------------------------------------------------------------------------
 
 
-def learn(bert: Any, every: Sequence[Asked], minutes: float, checkpoint: Path) -> None:
+def learn(
+    bert: Any, every: Sequence[Asked], minutes: float, checkpoint: Path, seed: int = SEED
+) -> None:
     """Trains `bert` in place for `minutes`, over and over the questions, each time varied."""
     import torch
     from tokenizers import Tokenizer
@@ -451,7 +453,7 @@ def learn(bert: Any, every: Sequence[Asked], minutes: float, checkpoint: Path) -
         part.requires_grad_(False)
     trained = [p for p in bert.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=LEARNING_RATE, weight_decay=0.01)
-    rng = random.Random(SEED)
+    rng = random.Random(seed)
     began, step, pairs, mean_loss, saved = time.monotonic(), 0, 0, 0.0, 0.0
     bert.train()
     for epoch in range(1_000):
@@ -708,7 +710,7 @@ def _kept(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def train(folder: Path, out: Path, minutes: float, threads: int, weights: Path | None) -> None:
-    """Trains (unless `weights` are those of an earlier run), averages, quantises and reports."""
+    """Trains, from `weights` of an earlier run if there are any, averages, quantises and reports."""
     import onnx
     import torch
 
@@ -727,9 +729,9 @@ def train(folder: Path, out: Path, minutes: float, threads: int, weights: Path |
     tuned = copy.deepcopy(original)
     if weights:
         tuned.load_state_dict(torch.load(weights, weights_only=True))
-    else:
+    if minutes > 0:
         retrieve_negatives(every)
-        learn(tuned, every, minutes, out / "checkpoint.pt")
+        learn(tuned, every, minutes, out / "checkpoint.pt", SEED + bool(weights))
         torch.save(tuned.state_dict(), out / "tuned.pt")
     sets = selection(folder, validation)
     best = -1.0
@@ -777,8 +779,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder of benchmarks")
     parser.add_argument("--out", type=Path, help="train, and write reranker.onnx here")
-    parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--weights", type=Path, help="tuned.pt of an earlier run: do not train")
+    parser.add_argument("--minutes", type=float, default=20, help="of training")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        help="tuned.pt of an earlier run, to go on from (--minutes 0: only to choose and quantise)",
+    )
     parser.add_argument("--evaluate", type=Path, metavar="MODEL.onnx")
     parser.add_argument("--report", type=Path, help="write the evaluation's figures here")
     parser.add_argument("--limit", type=int, default=250, help="questions of a set, open retrieval")

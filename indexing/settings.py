@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -53,7 +54,7 @@ class Settings:
 
 def _parsed(variable: str, value: str, default: Any) -> Any:
     if isinstance(default, int):
-        if not value.strip().isdigit():
+        if not re.fullmatch(r"\s*[0-9]{1,9}\s*", value):
             raise SettingsError(f"{variable} must be a whole number, got {value!r}")
         return int(value)
     if not value.strip():

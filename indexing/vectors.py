@@ -8,7 +8,6 @@ crash may have touched is rebuilt beside and swapped.
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +31,6 @@ class VectorsUnavailable(Exception):
 
 
 def _client(folder: Path) -> Any:
-    os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
     import chromadb
     from chromadb.config import Settings
 

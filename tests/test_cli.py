@@ -18,6 +18,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
@@ -72,14 +73,17 @@ class Ran:
 
 def dateline(*arguments: object, stdin: str | bytes | None = None) -> Ran:
     """Runs a command in this process, with streams such as a shell's pipes are."""
-    out, err, given = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(3))
-    given.buffer.write(stdin.encode() if isinstance(stdin, str) else stdin or b"")
-    given.seek(0)
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     code: object
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr("sys.stdin", given)
-        # A command may set what its libraries read, and no other test should meet it.
-        patch.setattr(os, "environ", os.environ.copy())
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        TemporaryFile() as given,
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        given.write(stdin.encode() if isinstance(stdin, str) else stdin or b"")
+        given.seek(0)
+        patch.setattr("sys.stdin", io.TextIOWrapper(given, encoding="utf-8"))
         try:
             code = main([str(argument) for argument in arguments])
         except SystemExit as exc:  # argparse
