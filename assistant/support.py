@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from assistant.schema import Evidence, Hit
+from assistant.schema import Evidence
 from assistant.understand import Question, content_terms, stem
-from assistant.values import TIME_KINDS, VALUE_KINDS, has_value
 
 Rarity = Callable[[str], float]
 """Inverse document frequency of a word, 0 (in every passage) to 1 (in none)."""
@@ -46,54 +45,43 @@ def calibration() -> Calibration:
     return Calibration(**fitted)
 
 
-def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) -> dict[str, float]:
-    """What the support score is made of.
+SIGNALS = ("relevance", "topical", "passage")
+OFF_TOPIC = 0.4
+"""Cosine similarity above which a passage is on the question's topic; how far says nothing more."""
 
-    relevance: the reranker's logit of the best sentence. margin: that over the third best. dense: the
-    best cosine similarity. sentence, passage: the share of the question's content words that stand in
-    the best sentence (or its headline), and in its passage, each word weighed by its rarity. missing:
-    the rarity of the rarest content word that stands in neither. unnumbered: 1 when the question
-    names a number that the passage does not. untyped: 1 when the question asks for a value of a kind
-    that the sentence does not hold.
+
+def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) -> dict[str, float]:
+    """What the support score is made of; each speaks for an answer.
+
+    relevance: the reranker's logit of the best sentence. topical: the best cosine similarity, up to
+    OFF_TOPIC. passage: the share of the question's content words that stand in the best sentence's
+    passage, or in what is known of its article, each word weighed by its rarity.
     """
     if not evidence:
-        return dict.fromkeys(SIGNALS, 0.0) | {"relevance": -12.0, "missing": 1.0, "untyped": 1.0}
+        return {"relevance": -12.0, "topical": 0.0, "passage": 0.0}
     best = evidence[0]
-    near, far = supported(best)
+    have = supported(best)
     weights = {term: rarity(term) for term in question.terms}
-    total = sum(weights.values()) or 1.0
-    absent = [weights[term] for term in question.terms if not question.is_supported(term, far)]
-    numbers = [term for term in question.terms if term[0].isdigit()]
-    asks_value = question.wanted in VALUE_KINDS or question.wanted in TIME_KINDS
-    typed = has_value(question, best.text, best.times, best.hit.info.published)
+    held = sum(weights[term] for term in question.terms if question.is_supported(term, have))
     return {
         "relevance": best.relevance,
-        "margin": best.relevance - evidence[min(2, len(evidence) - 1)].relevance,
-        "dense": max((e.hit.dense or 0.0) for e in evidence[:5]),
-        "sentence": sum(weights[t] for t in question.terms if question.is_supported(t, near))
-        / total,
-        "passage": sum(weights[t] for t in question.terms if question.is_supported(t, far)) / total,
-        "missing": max(absent, default=0.0),
-        "unnumbered": float(any(not question.is_supported(term, far) for term in numbers)),
-        "untyped": float(asks_value and not typed),
+        "topical": min(OFF_TOPIC, max((e.hit.dense or 0.0) for e in evidence[:5])),
+        "passage": held / (sum(weights.values()) or 1.0),
     }
 
 
-SIGNALS = (
-    "relevance", "margin", "dense", "sentence", "passage", "missing", "unnumbered", "untyped",
-)  # fmt: skip
+def support(question: Question, evidence: Sequence[Evidence], rarity: Rarity) -> float:
+    """How well the evidence supports an answer, 0 to 1. A bare topic has no answer to be right or
+    wrong: it is supported as far as the articles have its words."""
+    measured = signals(question, evidence, rarity)
+    if question.is_topic:
+        return min(0.99, measured["passage"])
+    return calibration().confidence(measured)
 
 
-def supported(e: Evidence) -> tuple[frozenset[str], frozenset[str]]:
-    """The stems of a sentence with its headline, and those of its passage with all known of it."""
-    near = _stems(f"{e.hit.info.title} {e.text}")
-    return near, near | _stems(f"{e.hit.passage.text} {_about(e.hit)}")
-
-
-def _about(hit: Hit) -> str:
-    day = hit.info.published
-    return f"{hit.info.publisher or ''} {day.strftime('%d %B %Y') if day else ''}"
-
-
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(stem(term) for term in content_terms(text))
+def supported(e: Evidence) -> frozenset[str]:
+    """The stems of a sentence's passage and of all that is known of its article."""
+    info = e.hit.info
+    day = info.published.strftime("%d %B %Y") if info.published else ""
+    about = f"{info.title} {info.publisher or ''} {day}"
+    return frozenset(stem(term) for term in content_terms(f"{about} {e.hit.passage.text}"))

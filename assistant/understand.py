@@ -36,13 +36,14 @@ class Question:
     `text` stands on its own: a follow-up is completed from the history, and abbreviations may be
     spelled out at its end. `terms` are the words that evidence must support, lower case, in order,
     each once: its content words without those that only name the kind of answer. `also` gives, for a
-    term, other words that mean it.
+    term, other words that mean it. `is_topic`: it asks nothing, but names a subject.
     """
 
     text: str
     wanted: Wanted
     terms: tuple[str, ...]
     also: tuple[tuple[str, frozenset[str]], ...] = ()
+    is_topic: bool = False
 
     @property
     def asks_deadline(self) -> bool:
@@ -148,9 +149,18 @@ def understand(question: str, history: Sequence[tuple[str, str]] = ()) -> Questi
     wanted = next((w for w, pattern in _COMPILED if pattern.search(own)), None)
     if wanted is None and text != own:
         wanted = next((w for w, pattern in _COMPILED if pattern.search(text)), None)
-    wanted = wanted or Wanted.DESCRIPTION
     terms = content_terms(text)
+    if wanted is None:
+        is_topic = text == own and not _ASKS.search(own)
+        return Question(text, Wanted.DESCRIPTION, terms, is_topic=is_topic)
     return Question(text, wanted, tuple(t for t in terms if t not in _KIND_WORDS) or terms)
+
+
+_ASKS = re.compile(
+    r"\?|\b(?:what|whats|which|who|whom|whose|when|where|why|how|is|are|was|were|do|does|did|has|have|had|can|"
+    r"could|will|would|should|tell|explain|describe|summari[sz]e|give|show|list)\b",
+    re.IGNORECASE,
+)
 
 
 _KIND_WORDS = frozenset(

@@ -2,7 +2,8 @@
 
     python -m eval.calibrate ../shared/bench/squad2 ../shared/bench/clapnq ... [--work DIR]
 
-Each folder holds `corpus/` and `questions.jsonl` (`question`, `answerable`, `evidence` spans). Every
+Each folder holds `corpus/` and `questions.jsonl` (`question`, `answerable`, and `evidence` spans or
+`answers`). Every
 set counts alike, and in each the questions its articles answer count as much as those they do not.
 Of the answerable ones only those whose evidence was found are used: the score says whether what was
 found answers, and a wrong sentence does not. Half of the questions fit, the other half are reported.
@@ -29,6 +30,8 @@ from assistant.service import Assistant, open_assistant
 from indexing.settings import Settings
 from indexing.sync import sync
 
+FALSE_REFUSALS = 0.12
+"""The share of questions that could be answered which may be refused, to have fewer false answers."""
 SHOWN = 3
 """Sentences among which the evidence must be for a question to count as found."""
 
@@ -64,20 +67,23 @@ def measure(folder: Path, work: Path, most: int) -> list[Row]:
 def _row(assistant: Assistant, name: str, case: dict[str, Any]) -> Row:
     history = [(q, a) for q, a in case.get("history") or ()]
     examined = assistant.examine(case["question"], history)
+    shown = examined.evidence[:SHOWN]
     gold = case.get("evidence") or []
     found = any(
         e.hit.passage.source == span["file"]
         and e.sentence.start < span["end"]
         and span["start"] < e.sentence.end
-        for e in examined.evidence[:SHOWN]
+        for e in shown
         for span in gold
     )
+    if not gold:
+        found = any(a.casefold() in e.text.casefold() for e in shown for a in case["answers"])
     return Row(name, case["id"], bool(case["answerable"]), found, examined.signals)
 
 
 def fit(rows: Sequence[Row], wanting: float) -> support.Calibration:
-    """Logistic regression; the threshold is where refusing and answering wrongly are as frequent."""
-    from sklearn.linear_model import LogisticRegression
+    """Logistic regression with weights of 0 or more, and the threshold that FALSE_REFUSALS allows."""
+    from scipy.optimize import minimize
 
     used = [r for r in rows if r.found or not r.answerable]
     features = np.array([[r.signals[name] for name in support.SIGNALS] for r in used])
@@ -86,31 +92,45 @@ def fit(rows: Sequence[Row], wanting: float) -> support.Calibration:
     for r in used:
         counts[r.set, r.answerable] = counts.get((r.set, r.answerable), 0) + 1
     weights = np.array([1 / counts[r.set, r.answerable] for r in used])
-    weights *= len(used) / weights.sum()
+    weights /= weights.sum()
     spread = features.std(axis=0) + 1e-9
-    model = LogisticRegression(C=1.0, max_iter=1000).fit(features / spread, labels, weights)
+    scaled, sides = features / spread, np.where(labels, 1.0, -1.0)
+
+    def loss(parameters: NDArray[np.float64]) -> float:
+        margins = sides * (scaled @ parameters[:-1] + parameters[-1])
+        penalty = 3e-3 * float(parameters[:-1] @ parameters[:-1])
+        return float(weights @ np.logaddexp(0.0, -margins)) + penalty
+
+    # More support never counts against an answer, whatever a small set suggests.
+    bounds = [(0, None)] * len(support.SIGNALS) + [(None, None)]
+    best = minimize(loss, np.zeros(len(bounds)), bounds=bounds).x
     fitted = support.Calibration(
-        weights=dict(zip(support.SIGNALS, map(float, model.coef_[0] / spread), strict=True)),
-        intercept=float(model.intercept_[0]),
+        weights={
+            name: round(float(weight), 4)
+            for name, weight in zip(support.SIGNALS, best[:-1] / spread, strict=True)
+        },
+        intercept=round(float(best[-1]), 4),
         threshold=0.5,
         wanting=wanting,
     )
-    confidences = np.array([fitted.confidence(r.signals) for r in used])
-    return replace(fitted, threshold=_threshold(confidences, labels, weights))
+    answerable = [r for r in rows if r.answerable]
+    confidences = np.array([fitted.confidence(r.signals) for r in answerable])
+    return replace(fitted, threshold=_threshold(confidences, [r.set for r in answerable]))
 
 
-def _threshold(
-    confidences: NDArray[np.float64], labels: NDArray[np.bool_], weights: NDArray[np.float64]
-) -> float:
-    """Where false answers and false refusals, in shares of their kind, add up to least."""
-    positive, negative = weights[labels].sum(), weights[~labels].sum()
+def _threshold(confidences: NDArray[np.float64], sets: Sequence[str]) -> float:
+    """The highest at which at most FALSE_REFUSALS of the questions with these confidences, every one
+    of which can be answered, are refused, on average over the sets."""
 
-    def harm(threshold: float) -> float:
-        answered = confidences >= threshold
-        refusals = weights[labels & ~answered].sum() / positive
-        return float(refusals + weights[~labels & answered].sum() / negative)
+    def refused(threshold: float) -> float:
+        shares = [
+            np.mean([c < threshold for c, s in zip(confidences, sets, strict=True) if s == name])
+            for name in set(sets)
+        ]
+        return float(np.mean(shares))
 
-    return float(min(np.linspace(0.05, 0.95, 91), key=harm))
+    thresholds = np.linspace(0.05, 0.95, 91)
+    return round(float(max(t for t in thresholds if refused(t) <= FALSE_REFUSALS)), 2)
 
 
 def auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:

@@ -26,9 +26,17 @@ def bundled() -> Reranker:
     return found
 
 
-def test_the_model_is_the_published_one(bundled: Reranker) -> None:
+def test_without_our_weights_the_model_is_the_published_one(tmp_path: Path) -> None:
     """Its model card gives 9.45 and -11.16 for these, in float32."""
-    assert np.allclose(bundled.scores(QUESTION, [ANSWER, OTHER]), [9.45, -11.16], atol=0.3)
+    published = BundledReranker(rerank._bundled_folder(), 1, tuned=tmp_path / "none.onnx")
+    assert np.allclose(published.scores(QUESTION, [ANSWER, OTHER]), [9.45, -11.16], atol=0.3)
+    assert "answers" not in published.name
+
+
+def test_our_weights_are_installed_and_tell_an_answer_from_another_text(bundled: Reranker) -> None:
+    answer, other = bundled.scores(QUESTION, [ANSWER, OTHER])
+    assert answer > 0 > other
+    assert "answers" in bundled.name
 
 
 def test_scores_are_in_the_order_of_the_texts_whatever_their_lengths(
@@ -70,14 +78,16 @@ def test_neither_torch_nor_the_package_that_carries_the_model_is_imported() -> N
     assert done.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize("file", ["model.onnx", "tokenizer.json"])
+@pytest.mark.parametrize("file", ["model.onnx", "tokenizer.json", "reranker.onnx"])
 def test_an_altered_model_is_refused(tmp_path: Path, file: str) -> None:
     for name in ("model.onnx", "tokenizer.json"):
         shutil.copy(rerank._bundled_folder() / name, tmp_path)
+    if file == "reranker.onnx":
+        shutil.copy(rerank.TUNED_MODEL, tmp_path)
     with (tmp_path / file).open("ab") as out:
         out.write(b" ")
     with pytest.raises(SettingsError, match="not the published file"):
-        BundledReranker(tmp_path, threads=1)
+        BundledReranker(tmp_path, threads=1, tuned=tmp_path / "reranker.onnx")
 
 
 def test_a_model_that_is_not_there_is_a_settings_error_that_says_what_to_do(
