@@ -67,7 +67,8 @@ def test_a_brief_says_what_it_is(brief: Path) -> None:
 def test_an_unknown_publisher_is_left_out_and_explained(brief: Path) -> None:
     meta, _ = split(brief)
     key = "publisher" if "publisher" in meta else "publisher_note"
-    assert isinstance(meta[key], str) and meta[key].strip()
+    assert isinstance(meta[key], str)
+    assert meta[key].strip()
     assert meta[key].lower() not in {"unknown", "none", "n/a"}
 
 
