@@ -58,7 +58,8 @@ def test_there_are_five_briefs_and_nothing_else_in_the_corpus() -> None:
 def test_a_brief_says_what_it_is(brief: Path) -> None:
     meta, _ = split(brief)
     for key in ("title", "brief_of", "note", "language"):
-        assert isinstance(meta[key], str) and meta[key].strip(), key
+        assert isinstance(meta[key], str), key
+        assert meta[key].strip(), key
     assert meta["note"] == NOTE
     assert meta["language"] == "en"
 
