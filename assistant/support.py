@@ -53,9 +53,10 @@ OFF_TOPIC = 0.4
 def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) -> dict[str, float]:
     """What the support score is made of; each speaks for an answer.
 
-    relevance: the reranker's logit of the best sentence. topical: the best cosine similarity, up to
-    OFF_TOPIC. passage: the share of the question's content words that stand in the best sentence's
-    passage, or in what is known of its article, each word weighed by its rarity.
+    relevance: the reranker's logit of the best sentence. passage: the share of the question's content
+    words that stand in the best sentence's passage, or in what is known of its article, each word
+    weighed by its rarity. topical: the best cosine similarity, or that share of OFF_TOPIC where it is
+    more (a question that is little but a name is near to nothing), up to OFF_TOPIC.
     """
     if not evidence:
         return {"relevance": -12.0, "topical": 0.0, "passage": 0.0}
@@ -63,10 +64,12 @@ def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) ->
     have = supported(best)
     weights = {term: rarity(term) for term in question.terms}
     held = sum(weights[term] for term in question.terms if question.is_supported(term, have))
+    passage = held / (sum(weights.values()) or 1.0)
+    dense = max((e.hit.dense or 0.0) for e in evidence[:5])
     return {
         "relevance": best.relevance,
-        "topical": min(OFF_TOPIC, max((e.hit.dense or 0.0) for e in evidence[:5])),
-        "passage": held / (sum(weights.values()) or 1.0),
+        "topical": min(OFF_TOPIC, max(dense, OFF_TOPIC * passage)),
+        "passage": passage,
     }
 
 

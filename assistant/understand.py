@@ -132,7 +132,7 @@ def stem(word: str) -> str:
     """A crude common form of a word: enough to count overlap, never shown."""
     word = word.casefold()
     for ending in ("ing", "ed", "es", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
+        if word.endswith(ending) and not word.endswith("ss") and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
     return word
 

@@ -78,6 +78,7 @@ _MONTHS_AND_DAYS = frozenset(
     "january february march april may june july august september october november december jan feb mar apr "
     "jun jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday".split()
 )
+_IN_BEFORE = re.compile(r"\b(?:in|at|near|outside|across)\s+(?:the\s+)?\Z", re.IGNORECASE)
 _PLACE_BEFORE = re.compile(
     r"(?:\b(?:in|at|near|from|to|outside|across|around|off|into|of)\s+(?:the\s+)?(?:[a-z]+ern\s+)?|,\s+)\Z",
     re.IGNORECASE,
@@ -97,7 +98,11 @@ def values(question: Question, sentence: str, around: str = "") -> list[Value]:
         case Wanted.COUNT:
             found = [v for v in _counts(sentence) if _counts_it(question, sentence, v)]
         case Wanted.PERSON:
-            found = [v for v in _names(question, sentence, around) if " " in v.text]
+            found = [
+                v
+                for v in _names(question, sentence, around)
+                if " " in v.text and not _IN_BEFORE.search(sentence[: v.start])
+            ]
         case Wanted.PLACE:
             found = [
                 v

@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "chat.png"
-QUESTION = "When is the memorandum of understanding with the EU due?"
+QUESTION = "What is the MOU deadline?"
 CHROMIUM = "/usr/bin/chromium"
 
 
@@ -52,7 +52,7 @@ def picture(url: str, question: str) -> None:
         page.locator("#chat-input").click()
         page.keyboard.type(question)
         page.locator("#chat-submit:enabled").click()
-        page.locator(".dl-fact .dl-mark, .dl-mark").last.click()
+        page.locator(".dl-mark").first.click()
         page.locator(".dl-article mark").wait_for()
         page.mouse.move(640, 790)
         page.wait_for_timeout(1500)  # the panel slides in, the button's tooltip fades
