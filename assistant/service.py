@@ -25,6 +25,7 @@ from assistant.support import signals
 from assistant.understand import Question, spelled_out, understand
 from assistant.verify import QuoteVerifier
 from indexing.catalog import Catalog, Selection, View, check_meta, read_meta
+from indexing.clean import searchable
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import CorpusError, SettingsError
 from indexing.schema import Passage, SourceInfo
@@ -152,7 +153,7 @@ class Assistant:
             raise SettingsError("the query is empty")
         with self._catalog.view() as view:
             retriever = self._retriever(view, self._reranker)
-            return retriever.search(query[:LONGEST_QUESTION], k, filters)
+            return retriever.search(searchable(query[:LONGEST_QUESTION]), k, filters)
 
     def sources(self) -> list[SourceInfo]:
         """The articles of the index, sorted by source."""

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from indexing.clean import searchable
+
 
 class Wanted(StrEnum):
     """The kind of answer a question asks for."""
@@ -144,7 +146,7 @@ def content_terms(text: str) -> tuple[str, ...]:
 
 def understand(question: str, history: Sequence[tuple[str, str]] = ()) -> Question:
     """Reads a question; `history` holds earlier (question, answer) turns, oldest first."""
-    own = " ".join(question.split())
+    own = searchable(question)
     text = _made_whole(own, history)
     wanted = next((w for w, pattern in _COMPILED if pattern.search(own)), None)
     if wanted is None and text != own:

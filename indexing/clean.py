@@ -309,3 +309,11 @@ def _glued(text: str, line: _Line) -> Iterator[Span]:
         if segment.strip() and _FURNITURE.fullmatch(segment):
             yield Span(end - len(segment.lstrip()), end)
             end = start
+
+
+_DOTTED = re.compile(r"\b(?:[A-Z]\.){2,}")
+
+
+def searchable(text: str) -> str:
+    """A text as it is embedded and searched: on one line, "U.K." written "UK"."""
+    return _DOTTED.sub(lambda match: match.group().replace(".", ""), " ".join(text.split()))

@@ -8,7 +8,6 @@ was replaced cleared away. A run that finds an interrupted one's staged files an
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -67,7 +66,7 @@ def prepare(document: Document, settings: Settings, model: str) -> PreparedArtic
     header = _header(article)
     prepared = []
     for passage in cut:
-        body = searchable(text[passage.start : passage.end])
+        body = clean.searchable(text[passage.start : passage.end])
         key = hashlib.sha256("\0".join((model, body)).encode()).hexdigest()[:32]
         found = tuple(t for _ in passage.sentences for t in next(times))
         prepared.append(PreparedPassage(passage, header, body, key, found))
@@ -88,14 +87,6 @@ def _title(metadata: dict[str, str], text: str, cut: Sequence[Passage]) -> str:
         return first
     begins = cut[0].sentences[0] if cut else None
     return shorten(text[begins.start : begins.end], 90, placeholder="…") if begins else "Untitled"
-
-
-_DOTTED = re.compile(r"\b(?:[A-Z]\.){2,}")
-
-
-def searchable(text: str) -> str:
-    """A text as it is embedded and searched: on one line, "U.K." written "UK"."""
-    return _DOTTED.sub(lambda match: match.group().replace(".", ""), " ".join(text.split()))
 
 
 def _header(article: Article) -> str:
