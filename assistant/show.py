@@ -332,7 +332,7 @@ def _day(citation: Citation) -> str:
 
 
 def to_json(answer: Answer, id: str | None = None) -> dict[str, Any]:
-    """The answer in the form other programs rely on (DESIGN 3)."""
+    """The answer in the form other programs rely on, such as `dateline ask --json`."""
     return {
         "id": id,
         "question": answer.question,
