@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from indexing.settings import Settings
+
+# A shell's background jobs ignore interrupts, and so would the servers that tests start and stop.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
 ARTICLES = ROOT.parent / "shared" / "articles"
