@@ -53,13 +53,10 @@ def answer_dates(evidence: Sequence[Evidence], as_of: date) -> tuple[AnswerDate,
     return tuple(merged.values())
 
 
-def dated_claim(
-    question: Question, evidence: Sequence[Evidence], dates: Sequence[AnswerDate]
-) -> Claim | None:
+def dated_claim(question: Question, evidence: Sequence[Evidence], as_of: date) -> Claim | None:
     """The calendar date a question asks for, in a sentence of ours; None for other questions.
 
-    `dates` are the `answer_dates` of `evidence`. A time that no date can be given is said to be
-    so, with the reason.
+    A time that no date can be given is said to be so, with the reason.
     """
     if question.wanted is not Wanted.DATE:
         return None
@@ -72,7 +69,7 @@ def dated_claim(
     if t.first is None or t.last is None:
         return Claim(f"**{t.phrase}**, which cannot be dated: {t.rule}. [{number}]", (number,))
     key = (t.phrase.casefold(), iso(t.first, t.precision))
-    day = next(d for d in dates if (d.phrase.casefold(), d.date) == key)
+    day = next(d for d in answer_dates(evidence, as_of) if (d.phrase.casefold(), d.date) == key)
     is_deadline = t.kind == "deadline"
     text = f"**{'By ' if is_deadline else ''}{describe(t.first, t.last, t.precision)}**"
     if t.rule != AS_WRITTEN:

@@ -121,10 +121,13 @@ def compose(
         )
     near = [e for e in _distinct(standing) if e.relevance >= standing[0].relevance - CLOSE]
     chosen = near[:max_quotes]
-    dates = answer_dates(chosen, as_of) if question.wanted in TIME_KINDS else ()
-    claims = _quoted(question, chosen)
-    if lead := dated_claim(question, chosen, dates):
-        claims.insert(0, lead)
+    lead = dated_claim(question, chosen, as_of)
+    if lead is not None:
+        # What the calendar date rests on is cited, and so numbered, first.
+        first = [e for n, e in enumerate(chosen, 1) if n in lead.citations]
+        chosen = first + [e for n, e in enumerate(chosen, 1) if n not in lead.citations]
+        lead = dated_claim(question, chosen, as_of)
+    claims = [*([lead] if lead else []), *_quoted(question, chosen)]
     return Answer(
         question=asked,
         status=Status.ANSWERED,
@@ -133,7 +136,7 @@ def compose(
         text="\n\n".join(claim.text for claim in claims),
         claims=tuple(claims),
         citations=tuple(_cited(n, e) for n, e in enumerate(chosen, 1)),
-        dates=dates,
+        dates=answer_dates(chosen, as_of) if question.wanted in TIME_KINDS else (),
         agreement=_agreement(question, chosen),
     )
 

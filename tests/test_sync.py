@@ -341,7 +341,7 @@ def test_a_run_killed_at_any_moment_leaves_the_old_view_or_the_new_and_the_next_
     run = start_run(replace(settings, index=tmp_path / "timed"))
     assert run.stdout is not None
     whole_run_s = float(run.stdout.readline())
-    run.wait()
+    run.communicate()
 
     rng = random.Random(25)
     views: list[str] = []
