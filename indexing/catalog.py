@@ -294,6 +294,8 @@ class View:
         self.generation = int(meta["generation"])
         self.chroma_folder = meta["chroma"]
         self.meta = meta
+        self._passages: int | None = None
+        self._texts: dict[str, str | None] = {}
 
     def sources(self, selection: Selection = Selection()) -> list[SourceInfo]:
         """The articles, sorted by source."""
@@ -305,10 +307,12 @@ class View:
 
     def text_of(self, source: str) -> str | None:
         """The characters that offsets of `source` point into; None for an unknown source."""
-        row = self._connection.execute(
-            "SELECT raw FROM article WHERE source = ? AND current = 1", (source,)
-        ).fetchone()
-        return None if row is None else str(row[0])
+        if source not in self._texts:  # the sentences of one question share few articles
+            row = self._connection.execute(
+                "SELECT raw FROM article WHERE source = ? AND current = 1", (source,)
+            ).fetchone()
+            self._texts[source] = None if row is None else str(row[0])
+        return self._texts[source]
 
     def file_of(self, source: str) -> tuple[str, str] | None:
         """The path, relative to the corpus, and the fingerprint of the file that holds `source`."""
@@ -336,7 +340,9 @@ class View:
 
     def rarity(self, word: str) -> float:
         """The inverse document frequency of a word, 0 (in every passage) to 1 (in none)."""
-        passages = self.count()[1]
+        if self._passages is None:
+            self._passages = self.count()[1]  # the same for every word of a question
+        passages = self._passages
         quoted = word.replace('"', '""')
         row = self._connection.execute(
             "SELECT count(*) FROM passage_text WHERE passage_text MATCH ?", (f'"{quoted}"',)
