@@ -22,8 +22,8 @@ from indexing.errors import DatelineError, SettingsError
 from indexing.settings import Settings
 
 if TYPE_CHECKING:
-    from assistant.schema import Filters
     from assistant.service import Assistant
+    from indexing.schema import Filters
     from indexing.sync import Progress
 
 
@@ -171,7 +171,7 @@ def environment() -> dict[str, str]:
 
 
 def _filters(arguments: argparse.Namespace) -> Filters:
-    from assistant.schema import Filters
+    from indexing.schema import Filters
 
     return Filters(arguments.source, arguments.since, arguments.until)
 

@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.rerank import Reranker
-from assistant.schema import Filters, Hit
+from assistant.schema import Hit
 from assistant.understand import stem
-from indexing.schema import Passage, SourceInfo
+from indexing.schema import Filters, Passage, SourceInfo
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import CallbackManagerForRetrieverRun

@@ -17,16 +17,6 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """Which articles may be used. `source` is a glob over sources; dates are of publication,
-    both ends included, and leave out articles whose date is unknown."""
-
-    source: str | None = None
-    since: date | None = None
-    until: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Hit:
     """A passage with its scores, best first where hits are listed.
 

@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 from assistant import quotes
 from assistant.rerank import Reranker, open_reranker
 from assistant.retrieve import Retriever, as_langchain
-from assistant.schema import Answer, Claim, Evidence, Filters, Hit
+from assistant.schema import Answer, Claim, Evidence, Hit
 from assistant.support import signals
 from assistant.understand import Question, spelled_out, understand
 from assistant.verify import QuoteVerifier
-from indexing.catalog import Catalog, Selection, View, check_meta, read_meta
+from indexing.catalog import Catalog, View, check_meta, read_meta
 from indexing.clean import searchable
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import CorpusError, SettingsError
-from indexing.schema import Passage, SourceInfo
+from indexing.schema import EVERYTHING, Filters, Passage, SourceInfo
 from indexing.settings import Settings
 from indexing.vectors import VectorReader, VectorsUnavailable
 
@@ -52,9 +52,8 @@ class Snapshot:
         self, vector: NDArray[np.float32], k: int, filters: Filters
     ) -> list[tuple[int, float]]:
         """(passage id, cosine) of the nearest, from Chroma; by a scan where it cannot answer."""
-        selection = _selection(filters)
-        if not selection.is_everything:
-            return self._view.exact(vector, k, selection)
+        if filters != EVERYTHING:
+            return self._view.exact(vector, k, filters)
         try:
             near = self._vectors.nearest(self._view.chroma_folder, self._view.generation, vector, k)
         except VectorsUnavailable:
@@ -63,15 +62,11 @@ class Snapshot:
         return [(identity, score) for key, score in near for identity in known.get(key, ())][:k]
 
     def lexical(self, match: str, k: int, filters: Filters) -> list[tuple[int, float]]:
-        return self._view.lexical(match, k, _selection(filters))
+        return self._view.lexical(match, k, filters)
 
     def passages(self, ids: Sequence[int]) -> dict[int, tuple[Passage, SourceInfo]]:
         found = self._view.passages(ids)
         return {identity: (stored.passage, stored.info) for identity, stored in found.items()}
-
-
-def _selection(filters: Filters) -> Selection:
-    return Selection(filters.source, filters.since, filters.until)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,21 @@ class Article:
 
 
 @dataclass(frozen=True, slots=True)
+class Filters:
+    """Which articles may be used. `source` is a glob over sources, `publishers` are names as the
+    articles give them; dates are of publication, both ends included, and leave out articles whose
+    date is unknown."""
+
+    source: str | None = None
+    since: date | None = None
+    until: date | None = None
+    publishers: tuple[str, ...] = ()
+
+
+EVERYTHING = Filters()
+
+
+@dataclass(frozen=True, slots=True)
 class TimeExpression:
     """A time expression of a sentence, resolved against its article's own dates.
 

@@ -24,13 +24,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from reportlab.pdfgen.canvas import Canvas
 
-from assistant.schema import Answer, Filters, Status
+from assistant.schema import Answer, Status
 from assistant.service import Assistant, open_assistant
 from indexing.catalog import Catalog, PreparedPassage, StoredPassage, View
 from indexing.embed import Vectors
 from indexing.errors import UnreadableFile
 from indexing.read import read_documents
-from indexing.schema import Document, Span
+from indexing.schema import Document, Filters, Span
 from indexing.settings import Settings
 from indexing.sync import prepare, sync
 

@@ -25,9 +25,8 @@ from assistant.retrieve import (
     windows,
     with_neighbours,
 )
-from assistant.schema import Filters
 from indexing.chunk import passages
-from indexing.schema import Passage, SourceInfo
+from indexing.schema import Filters, Passage, SourceInfo
 
 
 class WordVectors:

@@ -12,9 +12,10 @@ import pytest
 from conftest import write_files
 
 from assistant.retrieve import as_langchain
-from assistant.schema import Answer, Claim, Filters, Status
+from assistant.schema import Answer, Claim, Status
 from assistant.service import Assistant, open_assistant
 from indexing.errors import CorpusError, SettingsError
+from indexing.schema import Filters
 from indexing.settings import Settings
 from indexing.sync import sync
 
