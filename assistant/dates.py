@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
-from assistant.schema import AnswerDate, Claim, Evidence
+from assistant.schema import AnswerDate, Evidence
 from assistant.understand import Question, Wanted, content_terms, stem
 from indexing.dates import describe, iso
 from indexing.schema import TimeExpression
@@ -29,7 +30,8 @@ def best_time(question: Question, e: Evidence) -> TimeExpression | None:
         distance = min((abs(at - place) for place in places), default=0)
         return (t.kind not in preferred, t.first is None, distance)
 
-    wanted = [t for t in e.times if t.kind != "duration" or question.wanted is Wanted.DURATION]
+    lasting = question.wanted is Wanted.DURATION
+    wanted = [t for t in e.times if (t.kind in preferred if lasting else t.kind != "duration")]
     return min(wanted, key=rank, default=None)
 
 
@@ -53,30 +55,47 @@ def answer_dates(evidence: Sequence[Evidence], as_of: date) -> tuple[AnswerDate,
     return tuple(merged.values())
 
 
-def dated_claim(question: Question, evidence: Sequence[Evidence], as_of: date) -> Claim | None:
-    """The calendar date a question asks for, in a sentence of ours; None for other questions.
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A direct answer in words of ours, without its marks, and the sentences it rests on."""
+
+    text: str
+    rests_on: tuple[Evidence, ...]
+
+
+def dated_lead(question: Question, evidence: Sequence[Evidence], as_of: date) -> Lead | None:
+    """The calendar date a question asks for, and where it lies from `as_of`; None for other questions.
 
     A time that no date can be given is said to be so, with the reason.
     """
     if question.wanted is not Wanted.DATE:
         return None
-    stated = [(n, t) for n, e in enumerate(evidence, 1) if (t := best_time(question, e))]
+    stated = [(e, t) for e in evidence if (t := best_time(question, e))]
     if not stated:
         return None
-    number, first = stated[0]
-    alike = [t for _, t in stated if content_terms(t.phrase) == content_terms(first.phrase)]
-    t = next((t for t in alike if t.first is not None), first)
+    first = stated[0][1]
+    alike = [(e, t) for e, t in stated if content_terms(t.phrase) == content_terms(first.phrase)]
+    e, t = next(((e, t) for e, t in alike if t.first is not None), stated[0])
     if t.first is None or t.last is None:
-        return Claim(f"**{t.phrase}**, which cannot be dated: {t.rule}. [{number}]", (number,))
-    key = (t.phrase.casefold(), iso(t.first, t.precision))
-    day = next(d for d in answer_dates(evidence, as_of) if (d.phrase.casefold(), d.date) == key)
-    is_deadline = t.kind == "deadline"
+        return Lead(f"**{t.phrase}**, which cannot be dated: {t.rule}", (e,))
+    rests_on = [e]
+    for other, said in stated:
+        is_same_day = (
+            iso(said.first, said.precision) == iso(t.first, t.precision) if said.first else False
+        )
+        if other is not e and is_same_day:
+            rests_on.append(other)
+    told = e.hit.info.published
+    to_come = t.anchor is not None or (told is not None and t.last >= told)  # not "until 1978"
+    is_deadline = t.kind == "deadline" and (question.asks_deadline or to_come)
     text = f"**{'By ' if is_deadline else ''}{describe(t.first, t.last, t.precision)}**"
     if t.rule != AS_WRITTEN:
-        text += f" (“{day.phrase}”: {t.rule})"
-    if is_deadline or day.days_from_as_of >= 0:
-        text += _status(day.days_from_as_of)
-    return Claim(f"{text}. {''.join(f'[{n}]' for n in day.citations)}", day.citations)
+        text += f" (“{t.phrase}”: {t.rule})"
+    days = (t.last - as_of).days
+    is_near = t.precision in ("day", "month")
+    if is_near and (is_deadline or question.asks_deadline or days >= 0):
+        text += _status(days)
+    return Lead(text, tuple(rests_on))
 
 
 def _status(days: int) -> str:

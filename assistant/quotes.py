@@ -1,188 +1,244 @@
-"""The engine `quotes`: answer sentence selection. It says nothing but sentences of the articles.
-
-The passages retrieved are taken apart into sentences, a cross-encoder reads each with the question,
-and the few that answer best are given verbatim (Garg, Vu and Moschitti 2020, "TANDA", for the
-task). A calibrated score of how well they support an answer decides whether one is given at all.
+"""The engine `quotes`: it says nothing but sentences of the articles, the values they state, and
+calendar arithmetic on their dates; where they do not answer, that, and why.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
-from assistant.dates import answer_dates, best_time, dated_claim
-from assistant.rerank import Reranker
-from assistant.schema import Agreement, Answer, Citation, Claim, Evidence, Hit, Status
-from assistant.support import Rarity, calibration, support
-from assistant.understand import Question, content_terms, stem
-from assistant.values import TIME_KINDS, has_value, values
-from indexing.schema import Sentence, Span, TimeExpression
+from assistant import agree
+from assistant.dates import Lead, answer_dates, dated_lead
+from assistant.schema import Answer, Citation, Claim, Evidence, Status
+from assistant.select import Rarity, choose, distinct_of, is_same, known_of, with_opening
+from assistant.support import NOWHERE, calibration, together, unknown
+from assistant.understand import Question, Wanted, is_telling
+from assistant.values import NUMBER_KINDS, TIME_KINDS
+from indexing.dates import describe
+from indexing.schema import Sentence, SourceInfo
 
 ENGINE = "quotes"
-CANDIDATES = 24
-"""Sentences the cross-encoder reads for one question: some 7 ms each on one core."""
-CLOSE = 1.5
-"""Logits a sentence may lie behind the best and still be shown."""
 CLOSEST = 3
 """Passages named when nothing answers."""
+ALL_OF_THEM = 2
+"""Quotes that a list or a comparison may have beyond the most of other answers."""
+NEAREST_WORDS = 45
+"""The longest sentence that is repeated as the nearest the articles come."""
 NOTHING = "The articles do not say."
 MOVED = (
     "The files that may hold the answer have changed since they were indexed;"
     " run dateline index and ask again."
 )
 
-Verify = Callable[[str, int, int, str], bool]
-"""Whether `quote` stands at `start:end` of `source`; see `verify`."""
-Times = Callable[[str, int, int], Sequence[TimeExpression]]
-"""The time expressions of `source` between `start` and `end`; see `View.times_between`."""
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found for a question, or for one part of it.
 
-def select(
-    question: Question, hits: Sequence[Hit], reranker: Reranker | None, times: Times
-) -> list[Evidence]:
-    """The sentences of the hits, best first; without a reranker, in the order of the hits."""
-    candidates = _candidates(question, hits)
-    if reranker is None:
-        scores = [hit.fused for hit, _ in candidates]
-    else:
-        texts = [in_context(hit, i) for hit, i in candidates]
-        scores = [float(score) for score in reranker.scores(question.text, texts)]
-    evidence = []
-    for score, (hit, i) in zip(scores, candidates, strict=True):
-        sentence, text = _quotable(hit.passage.sentences[i], _sentence_text(hit, i))
-        stated = tuple(times(hit.passage.source, sentence.start, sentence.end))
-        wanting = not has_value(question, text, stated, hit.info.published)
-        evidence.append(
-            Evidence(sentence, text, hit, score - calibration().wanting * wanting, stated)
-        )
-    return sorted(evidence, key=lambda e: -e.relevance)
+    `evidence` holds the sentences whose quotes stand in their files, best first; `moved` says that
+    there were others. `alike` gives, for words of the question that no article has, what the
+    articles have instead: read in their place, or, for a name, only suggested. `limited` says in
+    words which articles the question limits itself to, `missing` which sources it names in vain.
+    """
 
+    question: Question
+    evidence: tuple[Evidence, ...]
+    confidence: float
+    moved: bool = False
+    alike: Mapping[str, str] = field(default_factory=dict)
+    limited: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
-def _candidates(question: Question, hits: Sequence[Hit]) -> list[tuple[Hit, int]]:
-    """At most CANDIDATES sentences: those of the first hits, and those with the question's words."""
-    scored = []
-    for rank, hit in enumerate(hits):
-        for i in range(len(hit.passage.sentences)):
-            terms = {stem(term) for term in content_terms(_sentence_text(hit, i))}
-            if terms:
-                overlap = len(question.stems & terms) / max(1, len(question.stems))
-                scored.append((overlap + 1 / (1 + rank), rank, i, hit))
-    scored.sort(key=lambda entry: (-entry[0], entry[1], entry[2]))
-    kept = sorted(scored[:CANDIDATES], key=lambda entry: (entry[1], entry[2]))
-    return [(hit, i) for _, _, i, hit in kept]
-
-
-def in_context(hit: Hit, i: int) -> str:
-    """The sentence as the cross-encoder reads it: a headline says what a sentence leaves out."""
-    return f"{hit.info.title}. {_sentence_text(hit, i)}"
-
-
-_BULLET = re.compile(r"(?:[•▪●■◦‣►]\s*|[-*+>#]+\s+)+(?=\S)")
-
-
-def _quotable(sentence: Sentence, text: str) -> tuple[Sentence, str]:
-    """A sentence without the bullet before it."""
-    bullet = _BULLET.match(text)
-    cut = bullet.end() if bullet else 0
-    return Sentence(sentence.start + cut, sentence.end), text[cut:]
-
-
-def _sentence_text(hit: Hit, i: int) -> str:
-    sentence, offset = hit.passage.sentences[i], hit.passage.start
-    return hit.passage.text[sentence.start - offset : sentence.end - offset]
+    @property
+    def answers(self) -> bool:
+        return bool(self.evidence) and self.confidence >= calibration().threshold
 
 
 def compose(
-    question: Question,
-    evidence: Sequence[Evidence],
+    findings: Sequence[Finding],
     *,
     asked: str,
     as_of: date,
     max_quotes: int,
-    verify: Verify,
     rarity: Rarity,
+    joint: bool = False,
+    notes: Sequence[str] = (),
 ) -> Answer:
-    """The answer these sentences give, every quote verified; `not_in_corpus` where they do not."""
-    standing = [
-        e
-        for e in evidence
-        if verify(e.hit.passage.source, e.sentence.start, e.sentence.end, e.text)
-    ]
-    confidence = support(question, standing, rarity)
-    if not standing or confidence < calibration().threshold:
-        return Answer(
-            question=asked,
-            status=Status.NOT_IN_CORPUS,
-            engine=ENGINE,
-            confidence=confidence,
-            text=MOVED if evidence and not standing else NOTHING,
-            closest=tuple(_cited(n, e) for n, e in enumerate(_distinct(standing)[:CLOSEST], 1)),
+    """The answer that was found, each part in its turn; `not_in_corpus` where there is none.
+
+    The confidence is `support.together`; `joint` ones, clauses of one question, stand or fall
+    together by it, others each by its own.
+    `notes` say how the question was read, and end the text.
+    """
+    confidence = together([f.confidence for f in findings], joint)
+    is_answered = (
+        confidence >= calibration().threshold if joint else any(f.answers for f in findings)
+    )
+    answering = [f for f in findings if f.evidence and (joint or f.answers)]
+    if not is_answered or not answering:
+        return _refusal(findings, asked, confidence, rarity, notes)
+    claims: list[Claim] = []
+    cited: list[Evidence] = []
+    for place, finding in enumerate(answering):
+        if joint:
+            most = max(1, max_quotes // len(answering) + (place < max_quotes % len(answering)))
+        else:
+            most = max(1, max_quotes - len(cited) - (len(answering) - 1 - place))
+            if finding.question.wanted in (Wanted.LIST, Wanted.COMPARISON):
+                most += ALL_OF_THEM
+        fresh = [e for e in finding.evidence if not any(e.sentence == c.sentence for c in cited)]
+        said, shown = _answered(
+            finding.question, fresh or finding.evidence, most, as_of, len(cited)
         )
-    near = [e for e in _distinct(standing) if e.relevance >= standing[0].relevance - CLOSE]
-    chosen = near[:max_quotes]
-    lead = dated_claim(question, chosen, as_of)
-    if lead is not None:
-        # What the calendar date rests on is cited, and so numbered, first.
-        first = [e for n, e in enumerate(chosen, 1) if n in lead.citations]
-        chosen = first + [e for n, e in enumerate(chosen, 1) if n not in lead.citations]
-        lead = dated_claim(question, chosen, as_of)
-    claims = [*([lead] if lead else []), *_quoted(question, chosen)]
+        claims += said
+        cited += shown
+    remarks = [
+        f"The articles do not say: {f.question.text.rstrip(' ?.')}."
+        for f in findings
+        if not any(f is a for a in answering)
+    ]
+    remarks += [
+        f"“{term}” is read as “{word}”."
+        for f in answering
+        for term, word in f.alike.items()
+        if term not in f.question.terms
+    ]
+    if any(_NOW.search(f.question.text) for f in answering) and (age := _age(cited, as_of)):
+        remarks.append(age)
     return Answer(
         question=asked,
         status=Status.ANSWERED,
         engine=ENGINE,
         confidence=confidence,
-        text="\n\n".join(claim.text for claim in claims),
+        text="\n\n".join([*(claim.text for claim in claims), *remarks, *notes]),
         claims=tuple(claims),
-        citations=tuple(_cited(n, e) for n, e in enumerate(chosen, 1)),
-        dates=answer_dates(chosen, as_of) if question.wanted in TIME_KINDS else (),
-        agreement=_agreement(question, chosen),
+        citations=tuple(_cited(n, e) for n, e in enumerate(cited, 1)),
+        dates=answer_dates(cited, as_of)
+        if any(f.question.wanted in TIME_KINDS for f in answering)
+        else (),
+        agreement=agree.agreement(answering[0].question, cited) if len(answering) == 1 else (),
     )
 
 
-def _cited(number: int, e: Evidence) -> Citation:
-    info = e.hit.info
+def _answered(
+    question: Question, evidence: Sequence[Evidence], most: int, as_of: date, before: int
+) -> tuple[list[Claim], list[Evidence]]:
+    """The claims for one question, and the sentences they cite, numbered from `before` + 1."""
+    chosen = [_opened(e) for e in choose(question, evidence, most)]
+    backing = agree.backing(question, chosen, evidence, most - len(chosen))
+    lead = dated_lead(question, [*chosen, *backing], as_of) or _direct(question, chosen, backing)
+    # What the direct answer rests on is cited, and so numbered, first.
+    first = list(lead.rests_on) if lead else []
+    cited = first + [e for e in chosen if not any(e is f for f in first)]
+    number = {id(e): n for n, e in enumerate(cited, before + 1)}
+    claims = []
+    if differing := agree.differing(question, cited, number):
+        claims.append(differing)
+        lead = None if all(any(e is c for c in chosen) for e in cited) else lead
+    if lead is not None:
+        numbers = tuple(number[id(e)] for e in lead.rests_on)
+        claims.append(Claim(f"{lead.text}. {''.join(f'[{n}]' for n in numbers)}", numbers))
+    shown = [e for e in cited if any(e is c for c in chosen)]
+    return [*claims, *_quoted(question, shown, number)], cited
+
+
+def _opened(e: Evidence) -> Evidence:
+    sentence, text = with_opening(e)
+    return e if sentence == e.sentence else replace(e, sentence=sentence, text=text)
+
+
+def _direct(
+    question: Question, chosen: Sequence[Evidence], backing: Sequence[Evidence]
+) -> Lead | None:
+    """The amount, share, count or duration asked for, and how many independent sources state it."""
+    if question.wanted not in NUMBER_KINDS and question.wanted is not Wanted.DURATION:
+        return None
+    value = agree.stated(question, chosen[0]) if chosen else None
+    if value is None:
+        return None
+    rests_on = [
+        e for e in (*chosen, *backing) if (s := agree.stated(question, e)) and s[0] == value[0]
+    ]
+    voices = len({e.hit.info.voice for e in rests_on})
+    said = f", as {_COUNTS.get(voices, voices)} independent sources say" if voices > 1 else ""
+    return Lead(f"**{value[1]}**{said}", tuple(rests_on))
+
+
+def answer_of(asked: str, lead: str, shown: Sequence[Evidence]) -> Answer:
+    """An answer that quotes `shown` under a line of ours, sure of itself."""
+    numbers = tuple(range(1, len(shown) + 1))
+    claims = [Claim(f"{lead} {''.join(f'[{n}]' for n in numbers)}", numbers)]
+    claims += [Claim(f"{verbatim(e.text)} [{n}]", (n,)) for n, e in enumerate(shown, 1)]
+    return Answer(
+        question=asked,
+        status=Status.ANSWERED,
+        engine=ENGINE,
+        confidence=1.0,
+        text="\n\n".join(claim.text for claim in claims),
+        claims=tuple(claims),
+        citations=tuple(_cited(n, e) for n, e in enumerate(shown, 1)),
+    )
+
+
+_COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
+_NOW = re.compile(
+    r"\b(?:now|current|currently|today|latest|still|yet|already|newest|recent|recently|so far|up to date|passed|expired)\b",
+    re.IGNORECASE,
+)
+
+
+def _age(cited: Sequence[Evidence], as_of: date) -> str | None:
+    """How old the newest source is, for questions about the present."""
+    days = [e.hit.info.published for e in cited if e.hit.info.published]
+    if not days or (age := (as_of - max(days)).days) <= 0:
+        return None
+    newest = describe(max(days), max(days), "day")
+    return (
+        f"The newest source cited is of {newest}, {age:,} {'day' if age == 1 else 'days'} before."
+    )
+
+
+def citation(number: int, info: SourceInfo, place: Sentence, text: str) -> Citation:
+    """The citation of `text`, which stands at `place` of the article."""
     return Citation(
         number=number,
         source=info.source,
         title=info.title,
         publisher=info.publisher,
         published=info.published,
-        quote=e.text,
-        start=e.sentence.start,
-        end=e.sentence.end,
-        page=info.page_of(e.sentence.start),
+        quote=text,
+        start=place.start,
+        end=place.end,
+        page=info.page_of(place.start),
         url=info.url,
     )
 
 
-def _distinct(evidence: Sequence[Evidence]) -> list[Evidence]:
-    """Without the copies: a voice says a sentence once."""
-    kept: dict[tuple[str, tuple[str, ...]], Evidence] = {}
-    for e in evidence:
-        kept.setdefault((e.hit.info.voice, content_terms(e.text)), e)
-    return list(kept.values())
+def _cited(number: int, e: Evidence) -> Citation:
+    return citation(number, e.hit.info, e.sentence, e.text)
 
 
-def _quoted(question: Question, chosen: Sequence[Evidence]) -> list[Claim]:
+def _quoted(
+    question: Question, shown: Sequence[Evidence], number: Mapping[int, int]
+) -> list[Claim]:
     """The sentences as they stand, the value asked for in bold; the same words are said once."""
-    said: list[tuple[frozenset[str], list[int]]] = []
-    for number, e in enumerate(chosen, 1):
-        terms = frozenset(content_terms(e.text))
-        alike = next((numbers for other, numbers in said if _same(terms, other)), None)
+    said: list[list[Evidence]] = []
+    for e in shown:
+        alike = next((group for group in said if is_same(group[0].text, e.text)), None)
         if alike is None:
-            said.append((terms, [number]))
+            said.append([e])
         else:
-            alike.append(number)
+            alike.append(e)
     claims = []
-    for _, numbers in said:
-        e = chosen[numbers[0] - 1]
-        text, bold = e.text, _value(question, e)
+    for group in said:
+        e = group[0]
+        text, bold = e.text, agree.value_span(question, e)
         if bold is not None:
             text = f"{text[: bold.start]}**{text[bold.start : bold.end]}**{text[bold.end :]}"
-        text = _FOOTNOTE.sub(f"[{_WORD_JOINER}", text)
-        claims.append(Claim(f"{text} {''.join(f'[{n}]' for n in numbers)}", tuple(numbers)))
+        numbers = tuple(number[id(e)] for e in group)
+        claims.append(Claim(f"{verbatim(text)} {''.join(f'[{n}]' for n in numbers)}", numbers))
     return claims
 
 
@@ -190,35 +246,79 @@ def _quoted(question: Question, chosen: Sequence[Evidence]) -> list[Claim]:
 _FOOTNOTE = re.compile(r"\[(?=\d+\])")
 _WORD_JOINER = "\u2060"
 
-SAME_WORDS = 0.85
-"""Of the shorter sentence's content words, from which two sentences say the same."""
+
+def verbatim(text: str) -> str:
+    """An article's words as they may stand in an answer."""
+    return _FOOTNOTE.sub(f"[{_WORD_JOINER}", text)
 
 
-def _same(a: frozenset[str], b: frozenset[str]) -> bool:
-    return len(a & b) >= SAME_WORDS * max(1, min(len(a), len(b)))
+# --- when the articles do not say ----------------------------------------------------------------
 
 
-def _value(question: Question, e: Evidence) -> Span | None:
-    """Where the sentence states what the question asks for, counted from its own start."""
-    if question.wanted in TIME_KINDS:
-        t = best_time(question, e)
-        return Span(t.start - e.sentence.start, t.end - e.sentence.start) if t else None
-    found = values(question, e.text, e.hit.passage.text)
-    return Span(found[0].start, found[0].end) if found else None
+def _refusal(
+    findings: Sequence[Finding],
+    asked: str,
+    confidence: float,
+    rarity: Rarity,
+    notes: Sequence[str],
+) -> Answer:
+    evidence = sorted(
+        (e for f in findings for e in f.evidence), key=lambda e: e.relevance, reverse=True
+    )
+    if not evidence and any(f.moved for f in findings):
+        text = MOVED
+    else:
+        best = max(findings, key=lambda f: f.confidence)
+        text = why_not(best.question, best.evidence, best.confidence, rarity)
+        if missing := [name for f in findings for name in f.missing]:
+            text = f"The articles do not say: none of them is from {' or '.join(missing)}."
+        elif best.limited:
+            text += f" Only articles {' and '.join(best.limited)} were read."
+        meant = [word for term, word in best.alike.items() if term in best.question.names]
+        if meant:
+            text += f" Did you mean “{meant[0]}”?"
+    return Answer(
+        question=asked,
+        status=Status.NOT_IN_CORPUS,
+        engine=ENGINE,
+        confidence=confidence,
+        text="\n\n".join([text, *notes]),
+        closest=tuple(_cited(n, e) for n, e in enumerate(distinct_of(evidence)[:CLOSEST], 1)),
+    )
 
 
-def _agreement(question: Question, chosen: Sequence[Evidence]) -> tuple[Agreement, ...]:
-    """The values for the question with the citations that state each; times by their words."""
-    grouped: dict[str, tuple[str, list[int]]] = {}
-    for number, e in enumerate(chosen, 1):
-        if question.wanted in TIME_KINDS:
-            t = best_time(question, e)
-            found = [(t.phrase.casefold(), t.phrase)] if t else []
-        else:
-            found = [
-                (value.normal, value.text)
-                for value in values(question, e.text, e.hit.passage.text)[:1]
-            ]
-        for normal, text in found:
-            grouped.setdefault(normal, (text, []))[1].append(number)
-    return tuple(Agreement(text, tuple(numbers)) for text, numbers in grouped.values())
+def why_not(
+    question: Question, evidence: Sequence[Evidence], confidence: float, rarity: Rarity
+) -> str:
+    """That the articles do not say, and which part of the question has no support in them."""
+    if named := unknown(question, rarity):
+        return f"The articles do not say: no article mentions {_listed(question, named)}."
+    nowhere = [t for t in question.terms if rarity(t) >= NOWHERE and is_telling(t)]
+    if nowhere and confidence < calibration().near:
+        return f"The articles do not say: no article has the word {_listed(question, nowhere)}."
+    if not evidence:
+        return NOTHING
+    if confidence >= calibration().near and len(evidence[0].text.split()) <= NEAREST_WORDS:
+        info = evidence[0].hit.info
+        day = f", {describe(info.published, info.published, 'day')}" if info.published else ""
+        return (
+            "The articles do not say this outright; the nearest they come is"
+            f" “{verbatim(evidence[0].text)}” ({info.title}{day})."
+        )
+    stems = frozenset().union(*(known_of(e.hit) for e in evidence[:CLOSEST]))
+    apart = sorted(
+        (t for t in question.terms if is_telling(t) and not question.is_supported(t, stems)),
+        key=lambda t: -rarity(t),
+    )
+    if apart:
+        return f"The articles do not say: what comes nearest does not mention {_listed(question, apart[:2])}."
+    return NOTHING
+
+
+def _listed(question: Question, terms: Sequence[str]) -> str:
+    """The terms as the question writes them."""
+    shown = []
+    for term in terms[:3]:
+        m = re.search(rf"\b{re.escape(term)}\b", question.text, re.IGNORECASE)
+        shown.append(f"“{m.group() if m else term}”")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"

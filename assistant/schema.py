@@ -36,14 +36,18 @@ class Hit:
 class Evidence:
     """A sentence of a passage, with what supports it as an answer.
 
-    `relevance` is the reranker's logit (unbounded; about -11 to 11), or the hit's fused score where
-    no reranker is used. `times` are the sentence's time expressions.
+    `logit` is the reranker's (unbounded; about -11 to 11), or stands for the hit's fused score where
+    no reranker is used; `relevance`, on the same scale, is what sentences are ranked by. `covers` is
+    the share of the question's words, weighed by rarity, in the sentence. `times` are the sentence's
+    time expressions.
     """
 
     sentence: Sentence
     text: str
     hit: Hit
     relevance: float
+    logit: float
+    covers: float = 0.0
     times: tuple[TimeExpression, ...] = ()
 
 

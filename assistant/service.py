@@ -17,12 +17,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant import quotes
+from assistant import quotes, turns
+from assistant.desk import Task, reply, task_of
+from assistant.events import happened
+from assistant.limits import Limits, limits
 from assistant.rerank import Reranker, open_reranker
 from assistant.retrieve import Retriever, as_langchain
 from assistant.schema import Answer, Claim, Evidence, Hit
-from assistant.support import signals
-from assistant.understand import Question, spelled_out, understand
+from assistant.select import CANDIDATES, Rarity, select
+from assistant.support import NOWHERE, signals, support
+from assistant.undated import dated_by_others
+from assistant.understand import Question, respelled, spelled_out, understand
+from assistant.values import TIME_KINDS
 from assistant.verify import QuoteVerifier
 from indexing.catalog import Catalog, View, check_meta, read_meta
 from indexing.clean import searchable
@@ -39,6 +45,10 @@ LONGEST_QUESTION = 4_000
 """Characters of a question that are read."""
 PASSAGES = 12
 """Passages whose sentences are considered; the reranker reads sentences, not them."""
+LEAST_CANDIDATES = 8
+"""Sentences read for each part of a question of several."""
+
+Search = Callable[[str, int, Filters], list[Hit]]
 
 
 class Snapshot:
@@ -71,11 +81,12 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A question as it was understood, the sentences found for it, and the signals of support."""
+    """For each part of a question the sentences found, best first, and the signals of support;
+    `joint` parts are clauses of one question."""
 
-    question: Question
-    evidence: list[Evidence]
-    signals: dict[str, float]
+    evidence: tuple[tuple[Evidence, ...], ...]
+    signals: tuple[dict[str, float], ...]
+    joint: bool
 
 
 class Assistant:
@@ -95,6 +106,7 @@ class Assistant:
         self._reranker = reranker
         self._settings = settings
         self._verifier = QuoteVerifier(settings)
+        self._known: tuple[int, list[SourceInfo]] = (-1, [])
 
     def ask(
         self,
@@ -136,11 +148,38 @@ class Assistant:
     ) -> Examined:
         """What an answer to `question` would rest on, before it is decided whether to give one."""
         with self._catalog.view() as view:
-            asked = understand(question[:LONGEST_QUESTION], history)
-            retriever = self._retriever(view)
-            asked, hits = _retrieved(asked, lambda text: retriever.search(text, PASSAGES, filters))
-            evidence = quotes.select(asked, hits, self._reranker, view.times_between)
-            return Examined(asked, evidence, signals(asked, evidence, view.rarity))
+            parts = turns.read(searchable(question[:LONGEST_QUESTION]), history)
+            search = self._retriever(view).search
+            found = [
+                self._found(view, text, filters or EVERYTHING, date.today(), parts, search)
+                for text in parts.texts
+            ]
+            measured = tuple(signals(f.question, f.evidence, view.rarity) for f in found)
+            evidence = tuple(tuple(f.evidence) for f in found)
+            return Examined(evidence, measured, parts.joint)
+
+    def _found(
+        self,
+        view: View,
+        text: str,
+        filters: Filters,
+        as_of: date,
+        parts: turns.Parts,
+        search: Search,
+    ) -> _Found:
+        """One of the parts of a question as understood, and the sentences found for it, best first."""
+        limited = limits(text, filters, self._articles(view), as_of)
+        asked = understand(limited.text)
+        if parts.joint:  # a clause names no topic of its own
+            asked = replace(asked, is_topic=False)
+        question, hits, alike = _retrieved(
+            asked, lambda q: search(q, PASSAGES, limited.filters), view.rarity
+        )
+        most = max(CANDIDATES // len(parts.texts), LEAST_CANDIDATES)
+        evidence = select(question, hits, self._reranker, view.times_between, view.rarity, most)
+        if question.wanted in TIME_KINDS:
+            evidence = dated_by_others(view, evidence)
+        return _Found(question, evidence, alike, limited)
 
     def search(self, query: str, k: int = 10, filters: Filters | None = None) -> list[Hit]:
         """The `k` best passages for `query`, best first."""
@@ -175,6 +214,14 @@ class Assistant:
         self._vectors.close()
         self._catalog.close()
 
+    def _articles(self, view: View) -> list[SourceInfo]:
+        """The articles of the index, read once for each state of it."""
+        generation, articles = self._known
+        if generation != view.generation:
+            articles = view.sources()
+            self._known = view.generation, articles
+        return articles
+
     def _retriever(self, view: View, reranker: Reranker | None = None) -> Retriever:
         return Retriever(Snapshot(view, self._vectors), self._embedder, reranker)
 
@@ -182,55 +229,91 @@ class Assistant:
         """The steps of one question: {"asked", "history"} in, an Answer out."""
         from langchain_core.runnables import RunnableLambda
 
-        retriever = as_langchain(self._retriever(view), k=PASSAGES, filters=filters)
+        retriever = self._retriever(view)
         laps = _Laps()
 
-        def understood(state: dict[str, Any]) -> dict[str, Any]:
-            return {**state, "question": understand(state["asked"], state["history"])}
-
-        def retrieved(state: dict[str, Any]) -> dict[str, Any]:
+        def search(text: str, k: int, within: Filters) -> list[Hit]:
             with laps.lap("retrieve"):
-                question, hits = _retrieved(
-                    state["question"],
-                    lambda text: [found.metadata["hit"] for found in retriever.invoke(text)],
-                )
-            return {**state, "question": question, "hits": hits}
+                documents = as_langchain(retriever, k=k, filters=within).invoke(text)
+                return [found.metadata["hit"] for found in documents]
+
+        verify = partial(self._verifier.holds, view)
+
+        def at_the_desk(state: dict[str, Any]) -> Answer | None:
+            """The reply to what is no question on content, or asks for a day and nothing else."""
+            asked = searchable(state["asked"])
+            if (task := task_of(asked)) is not Task.QUESTION:
+                return reply(task, state["asked"], view, as_of, verify, filters)
+            return happened(asked, view, as_of, self._settings.max_quotes, verify, filters)
+
+        def understood(state: dict[str, Any]) -> dict[str, Any]:
+            return {**state, "parts": turns.read(searchable(state["asked"]), state["history"])}
 
         def selected(state: dict[str, Any]) -> dict[str, Any]:
+            parts = state["parts"]
             with laps.lap("answer"):
-                evidence = quotes.select(
-                    state["question"], state["hits"], self._reranker, view.times_between
-                )
-            return {**state, "evidence": evidence}
+                found = [
+                    self._found(view, text, filters, as_of, parts, search) for text in parts.texts
+                ]
+            return {**state, "found": found}
 
         def composed(state: dict[str, Any]) -> Answer:
             with laps.lap("verify"):
+                findings = [self._finding(view, found) for found in state["found"]]
                 answer = quotes.compose(
-                    state["question"],
-                    state["evidence"],
+                    findings,
                     asked=state["asked"],
                     as_of=as_of,
                     max_quotes=self._settings.max_quotes,
-                    verify=partial(self._verifier.holds, view),
                     rarity=view.rarity,
+                    joint=state["parts"].joint,
                 )
+            laps.ms["answer"] = round(laps.ms["answer"] - laps.ms.get("retrieve", 0.0), 1)
             return replace(answer, timings_ms=laps.ms)
 
-        return (
-            RunnableLambda(understood)
-            | RunnableLambda(retrieved)
-            | RunnableLambda(selected)
-            | RunnableLambda(composed)
+        answered = RunnableLambda(understood) | RunnableLambda(selected) | RunnableLambda(composed)
+        return RunnableLambda(lambda state: at_the_desk(state) or answered.invoke(state))
+
+    def _finding(self, view: View, found: _Found) -> quotes.Finding:
+        """What was found, without the sentences that no longer stand in their files."""
+        standing = tuple(
+            e
+            for e in found.evidence
+            if self._verifier.holds(
+                view, e.hit.passage.source, e.sentence.start, e.sentence.end, e.text
+            )
+        )
+        return quotes.Finding(
+            found.question,
+            standing,
+            0.0 if found.limits.missing else support(found.question, standing, view.rarity),
+            moved=len(standing) < len(found.evidence),
+            alike=found.alike,
+            limited=found.limits.said,
+            missing=found.limits.missing,
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A question as it was read, the sentences found for it within its limits, and how the articles
+    spell words of it that they do not know."""
+
+    question: Question
+    evidence: list[Evidence]
+    alike: dict[str, str]
+    limits: Limits
+
+
 def _retrieved(
-    question: Question, search: Callable[[str], list[Hit]]
-) -> tuple[Question, list[Hit]]:
-    """The passages for a question; once more with its abbreviations as the first ones spell them."""
+    question: Question, search: Callable[[str], list[Hit]], rarity: Rarity
+) -> tuple[Question, list[Hit], dict[str, str]]:
+    """The passages for a question; once more as the first ones spell its words and abbreviations."""
     hits = search(question.text)
-    spelled = spelled_out(question, dict.fromkeys(hit.passage.text for hit in hits))
-    return (question, hits) if spelled is question else (spelled, search(spelled.text))
+    texts = list(dict.fromkeys(hit.passage.text for hit in hits))
+    read, alike = respelled(question, texts, lambda word: rarity(word) < NOWHERE)
+    read = spelled_out(read, texts)
+    return (question, hits, alike) if read is question else (read, search(read.text), alike)
 
 
 class _Laps:
@@ -243,7 +326,8 @@ class _Laps:
     def lap(self, name: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self.ms[name] = round((time.perf_counter() - started) * 1000, 1)
+        spent = (time.perf_counter() - started) * 1000
+        self.ms[name] = round(self.ms.get(name, 0.0) + spent, 1)
 
 
 def open_assistant(settings: Settings) -> Assistant:

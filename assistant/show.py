@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from assistant.schema import Agreement, Answer, AnswerDate, Citation, Status
+from assistant.schema import Agreement, Answer, AnswerDate, Citation
 
 NOT_FOUND = "Not in the articles"
 UNNAMED = "Publisher not named"
@@ -180,7 +180,7 @@ def as_markdown(answer: Answer) -> str:
     """The whole answer in Markdown that holds no markup but ours: no link, image, heading or HTML."""
     numbers = [c.number for c in answer.citations]
     blocks = [claim_as_markdown(answer.text, numbers)]
-    if answer.status is Status.NOT_IN_CORPUS:
+    if answer.closest:
         blocks.insert(0, f"**{NOT_FOUND}.**")
     blocks += [
         f"**{_reduced_date(when.date)}**: {escape_markdown(_reckoning(when))} {_marks_as_markdown(when.citations)}".rstrip()
@@ -278,7 +278,7 @@ def as_text(answer: Answer, width: int = 80, as_of: date | None = None) -> str:
     """
     width = max(width, 20)
     blocks = []
-    if answer.status is Status.NOT_IN_CORPUS:
+    if answer.closest:
         blocks.append(f"{NOT_FOUND}.")
     for line in lines(answer.text, [c.number for c in answer.citations]):
         body = "".join(f"[{p.text}]" if p.kind == "mark" else _spaced(p.text) for p in line.pieces)

@@ -9,33 +9,32 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from assistant.schema import Evidence
-from assistant.understand import Question, content_terms, stem
-
-Rarity = Callable[[str], float]
-"""Inverse document frequency of a word, 0 (in every passage) to 1 (in none)."""
+from assistant.select import Rarity, coverage, known_of
+from assistant.understand import Question
+from assistant.values import NUMBER_KINDS, TIME_KINDS, has_value, value_of
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """`weights` and `intercept` of the regression over `signals`; `threshold` is the least
-    confidence of an answer; `wanting` the logits a sentence loses that holds no value of the kind
-    asked for."""
+    confidence of an answer, `near` that of a near miss."""
 
     weights: dict[str, float]
     intercept: float
     threshold: float
-    wanting: float
+    near: float
 
     def confidence(self, measured: dict[str, float]) -> float:
         """The probability, 0 to 1, that evidence with these signals answers its question."""
         total = self.intercept + sum(w * measured[name] for name, w in self.weights.items())
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+        return measured["known"] / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
 
 @cache
@@ -45,9 +44,14 @@ def calibration() -> Calibration:
     return Calibration(**fitted)
 
 
-SIGNALS = ("relevance", "topical", "passage")
+SIGNALS = ("relevance", "topical", "passage", "names", "value")
 OFF_TOPIC = 0.4
 """Cosine similarity above which a passage is on the question's topic; how far says nothing more."""
+UNKNOWN = 0.25
+"""What is left of the confidence where a name of the question stands in no article: what is said of
+others is no answer."""
+NOWHERE = 0.999
+"""The rarity of a word from which no passage has it."""
 
 
 def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) -> dict[str, float]:
@@ -55,22 +59,47 @@ def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) ->
 
     relevance: the reranker's logit of the best sentence. passage: the share of the question's content
     words that stand in the best sentence's passage, or in what is known of its article, each word
-    weighed by its rarity. topical: the best cosine similarity, or that share of OFF_TOPIC where it is
-    more (a question that is little but a name is near to nothing), up to OFF_TOPIC.
+    weighed by its rarity. names: that share of its names and numbers alone. value: 1
+    unless a number or time is asked for and the best sentence has none, or none that is clearly of
+    the kind (0.5). known: what is left of the confidence, less than
+    1 where a name or number of the question stands in no passage at all. topical: the best cosine similarity, or
+    `passage` as a share of OFF_TOPIC where that is more (a question that is little but a name is near
+    to nothing), up to OFF_TOPIC.
     """
     if not evidence:
-        return {"relevance": -12.0, "topical": 0.0, "passage": 0.0}
+        return dict.fromkeys(SIGNALS, 0.0) | {"relevance": -12.0, "known": 1.0}
     best = evidence[0]
-    have = supported(best)
-    weights = {term: rarity(term) for term in question.terms}
-    held = sum(weights[term] for term in question.terms if question.is_supported(term, have))
-    passage = held / (sum(weights.values()) or 1.0)
+    stems = known_of(best.hit)
+    passage = coverage(question, stems, {term: rarity(term) for term in question.terms})
+    names = {term: rarity(term) for term in question.names}
     dense = max((e.hit.dense or 0.0) for e in evidence[:5])
     return {
-        "relevance": best.relevance,
+        "relevance": best.logit,
         "topical": min(OFF_TOPIC, max(dense, OFF_TOPIC * passage)),
         "passage": passage,
+        "names": coverage(question, stems, names) if names else 1.0,
+        "value": _value(question, best),
+        "known": UNKNOWN if unknown(question, rarity) else 1.0,
     }
+
+
+def _value(question: Question, e: Evidence) -> float:
+    if question.wanted not in NUMBER_KINDS | TIME_KINDS:
+        return 1.0
+    if not has_value(question, e.text, e.times, e.hit.info.published):
+        return 0.0
+    return 1.0 if value_of(question, e) is not None else 0.5
+
+
+CLAUSES = 0.8
+"""The exponent of the mean of clauses' confidences: each holds only part of what the question tells,
+so each is found less surely than the whole."""
+
+
+def together(confidences: Sequence[float], joint: bool) -> float:
+    """The confidence of a question from its parts'; `joint` parts are clauses of one question."""
+    mean = sum(confidences) / len(confidences)
+    return mean**CLAUSES if joint else mean
 
 
 def support(question: Question, evidence: Sequence[Evidence], rarity: Rarity) -> float:
@@ -78,13 +107,27 @@ def support(question: Question, evidence: Sequence[Evidence], rarity: Rarity) ->
     wrong: it is supported as far as the articles have its words."""
     measured = signals(question, evidence, rarity)
     if question.is_topic:
-        return min(0.99, measured["passage"])
+        return measured["known"] * min(0.99, measured["passage"])
     return calibration().confidence(measured)
 
 
-def supported(e: Evidence) -> frozenset[str]:
-    """The stems of a sentence's passage and of all that is known of its article."""
-    info = e.hit.info
-    day = info.published.strftime("%d %B %Y") if info.published else ""
-    about = f"{info.title} {info.publisher or ''} {day}"
-    return frozenset(stem(term) for term in content_terms(f"{about} {e.hit.passage.text}"))
+def unknown(question: Question, rarity: Rarity) -> list[str]:
+    """The names and numbers of the question that stand in no passage of the index."""
+    return [
+        term
+        for term in question.names
+        if len(term) >= SHORTEST_NAME
+        and rarity(term) >= NOWHERE
+        and not any(own == term for own, _ in question.also)
+        and (_MEASURE.fullmatch(term) or not any(rarity(part) < NOWHERE for part in _parts(term)))
+    ]
+
+
+SHORTEST_NAME = 4
+"""Letters of a name; a shorter one is an abbreviation that the articles may spell out."""
+_MEASURE = re.compile(r"\d+-[a-z]+")
+
+
+def _parts(term: str) -> list[str]:
+    """Of a compound ("prize-winning") the words; of another term itself."""
+    return [part for part in re.split(r"[^\w]", term) if len(part) > 1]

@@ -7,7 +7,7 @@ answering (Li and Roth 2002, "Learning question classifiers").
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -24,6 +24,7 @@ class Wanted(StrEnum):
     SHARE = "share"
     PERSON = "person"
     PLACE = "place"
+    BODY = "body"
     YES_NO = "yes/no"
     REASON = "reason"
     LIST = "list"
@@ -37,13 +38,14 @@ class Question:
 
     `text` stands on its own: a follow-up is completed from the history, and abbreviations may be
     spelled out at its end. `terms` are the words that evidence must support, lower case, in order,
-    each once: its content words without those that only name the kind of answer. `also` gives, for a
-    term, other words that mean it. `is_topic`: it asks nothing, but names a subject.
+    each once: its content words without those that only name the kind of answer; `names` are those of
+    them written as names or numbers. `also` gives, for a term, other words that mean it. `is_topic`: it asks nothing, but names a subject.
     """
 
     text: str
     wanted: Wanted
     terms: tuple[str, ...]
+    names: tuple[str, ...] = ()
     also: tuple[tuple[str, frozenset[str]], ...] = ()
     is_topic: bool = False
 
@@ -59,38 +61,88 @@ class Question:
         return own.union(*(other for _, other in self.also))
 
     def is_supported(self, term: str, stems: Collection[str]) -> bool:
-        """Whether a text with these word stems has `term`, or all words that mean it."""
-        return stem(term) in stems or any(
-            own == term and all(word in stems for word in other) for own, other in self.also
-        )
+        """Whether a text with these word stems has `term`, all of its parts ("US-EU"), or all words
+        that mean it."""
+        if stem(term) in stems:
+            return True
+        if any(own == term and all(word in stems for word in other) for own, other in self.also):
+            return True
+        parts = re.split(r"[-–/&]", term)
+        return len(parts) > 1 and all(p in STOPWORDS or self.is_supported(p, stems) for p in parts)
 
 
-_PATTERNS: tuple[tuple[Wanted, str], ...] = (
-    (Wanted.COMPARISON, r"\b(?:compare|comparison|differ(?:s|ence|ences)?|versus|vs\.?|contrast)\b"),
-    (Wanted.DURATION, r"\bhow long\b|\bfor how (?:many|much) (?:days|weeks|months|years|time)\b"),
-    (
-        Wanted.DATE,
-        r"\bwhen\b|\b(?:what|which|whats|what's) (?:is |was |are |were )?(?:the )?(?:[\w-]+ ){0,3}?"
-        r"(?:date|day|deadline|month|year|due date|time ?(?:limit|line|frame))\b|\bdeadlines?\b|"
-        r"\bdue (?:date|by|on)\b|\bby when\b|\bhow (?:soon|recently|old)\b|\bexpir(?:e|es|y|ation)\b",
-    ),
-    (Wanted.SHARE, r"\b(?:what|which) (?:share|percentage|percent|proportion|fraction)\b|\bhow much of\b"),
-    (
-        Wanted.AMOUNT,
-        r"\bhow much\b|\b(?:what|which) (?:is |was )?(?:the )?(?:amount|cost|price|value|size|budget|sum|total)\b|"
-        r"\bhow (?:big|large|high|expensive|tall|far|deep|heavy|fast)\b",
-    ),
-    (Wanted.COUNT, r"\bhow many\b|\b(?:what|which) (?:is |was )?the number of\b"),
-    (Wanted.PERSON, r"\bwho(?:m|se)?\b|\bwhich (?:person|official|minister|president|senator|author)\b"),
-    (Wanted.PLACE, r"\bwhere\b|\b(?:what|which) (?:city|country|state|place|location|town|region)\b"),
-    (Wanted.REASON, r"\bwhy\b|\bwhat (?:is|was|are|were) the (?:reason|cause|purpose|aim|goal)s?\b"),
-    (Wanted.LIST, r"\b(?:list|name|enumerate)\b|\b(?:what|which) (?:are|were) (?:the|all|some)\b|\bwhich \w+s\b"),
-    (
-        Wanted.YES_NO,
-        r"^\W*(?:(?:and|but|so|or) )?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|must|may)\b",
-    ),
+_BODIES = (
+    "compan(?:y|ies)|firms?|agenc(?:y|ies)|bod(?:y|ies)|organi[sz]ations?|institutions?|institutes?|groups?|part(?:y|ies)|"
+    "teams?|clubs?|universit(?:y|ies)|colleges?|banks?|courts?|ministr(?:y|ies)|departments?|offices?|chambers?|committees?|"
+    "commissions?|unions?|associations?|alliances?|newspapers?|publications?|publishers?|outlets?|magazines?|airlines?|"
+    "bands?|brands?|manufacturers?|retailers?|laws?|acts?|bills?|treat(?:y|ies)|shows?|films?|movies?|series|books?|songs?|"
+    "albums?|games?|awards?|platforms?|products?|models?|events?|forums?|museums?|parks?|rivers?|mountains?|mines?"
+)
+_QUALITIES = (
+    "revenues?|profits?|incomes?|sales|earnings|turnover|salar(?:y|ies)|worth|fees?|fines?|amounts?|costs?|prices?|"
+    "values?|size|budgets?|sums?|total|spending|investments?|weight|height|length|depth|distance|speed|temperature|"
+    "capacity|debts?|valuation"
+)
+_GAP = (
+    r"(?:(?:is|are|was|were|'s)\s+)?(?:(?:the|its|their|his|her|a|an)\s+)?(?:[\w.'’&-]+\s+){0,4}?"
+)
+# Read where an interrogative stands, the first that fits.
+_AT: tuple[tuple[Wanted, str], ...] = (
+    (Wanted.DURATION, r"how long\b(?!\s+(?:is|are|was|were)\s+the\s+\w*(?:river|bridge|wall|road|tunnel|coast))|(?:for )?how (?:many|much) (?:more )?(?:seconds|minutes|hours|days|weeks|months|years|time)\b"),
+    (Wanted.DATE, r"when(?:'s)?\b|how (?:soon|recently|old)\b|(?:by |on |in |until |since )?(?:what|which|what's|whats) " + _GAP +
+        r"(?:dates?|days?|deadlines?|months?|years?|centur(?:y|ies)|decades?|weekdays?|due date|time ?(?:limit|line|frame))\b(?!\s+(?:of|in) (?:the )?(?:age|life))"),
+    (Wanted.SHARE, r"how much of\b|how (?:large|big|small) a (?:share|part|proportion)\b|(?:what|which|what's|whats) " + _GAP + r"(?:share|percentage|percent|per cent|proportion|fraction|rate)\b"),
+    (Wanted.COUNT, r"how many\b|(?:what|which|what's|whats) " + _GAP + r"number of\b|(?:what|which) (?:is|was) the (?:population|count|tally|death toll)\b"),
+    (Wanted.AMOUNT, r"how (?:long|much|big|large|high|expensive|tall|far|deep|heavy|fast|wide|costly)\b|(?:what|which|what's|whats) " + _GAP + rf"(?:{_QUALITIES})\b"),
+    (Wanted.PERSON, r"who(?:m|se|'s|s)?\b|(?:what|which) (?:person|people|official|minister|president|senator|author|actor|actress|player|singer|leader|king|queen|scientist|individual|politician|man|woman)s?\b"),
+    (Wanted.PLACE, r"where(?:'s)?\b|(?:in |at |from |to )?(?:what|which) (?:two |three |four |other )?(?:cit(?:y|ies)|countr(?:y|ies)|states?|places?|locations?|towns?|regions?|nations?|provinces?|continents?|islands?|count(?:y|ies)|venue)\b"),
+    (Wanted.BODY, rf"(?:what|which) (?:[\w-]+ ){{0,2}}?(?:{_BODIES})\b"),
+    (Wanted.REASON, r"why\b|how come\b|(?:what|which) (?:is|was|are|were) (?:the |his |her |their |its |[\w.'’-]+ )?(?:stated |main |given )?(?:reason|cause|purpose|aim|goal|objective|motive)s?\b|what (?:caused|led to|prompted)\b"),
+    (Wanted.LIST, r"(?:what|which) (?:are|were) (?:the|all|some)\b|which \w+s\b"),
 )  # fmt: skip
-_COMPILED = tuple((wanted, re.compile(pattern, re.IGNORECASE)) for wanted, pattern in _PATTERNS)
+_AT_COMPILED = tuple((wanted, re.compile(pattern, re.IGNORECASE)) for wanted, pattern in _AT)
+_INTERROGATIVE = re.compile(
+    r"(?:\b(?:by|on|in|until|since|at|from|to|for)\s+)?"
+    r"\b(?P<word>what|whats|what's|which|who|whom|whose|who's|whos|when|when's|where|where's|why|how)\b",
+    re.IGNORECASE,
+)
+# "the minister who resigned", "the year when": a word before, that no question follows.
+_BEFORE_A_QUESTION = re.compile(
+    r"(?:^|[,;:.?!(\"“—–-]|\b(?:and|or|but|so|then|is|are|was|were|do|does|did|tell|me|know|say|says|said|ask|asks|asked|"
+    r"explain|show|find|out|see|wonder|wondering|sure|remember|by|on|in|until|since|at|from|to|for|of|about|with|into|"
+    r"also|please|hi|hello|hey|ok|well|idea|question|exactly|just|roughly|approximately|us|list))\s*\Z",
+    re.IGNORECASE,
+)
+_WHOLE: tuple[tuple[Wanted, str], ...] = (
+    (Wanted.COMPARISON, r"\b(?:compare|comparison|contrast|versus|vs)\b|\bdiffer(?:s|ed|ence|ences|ently)?\b|"
+        r"\b(?:articles|sources|reports|papers|outlets|they all|both) (?:agree|disagree|conflict|contradict)\b|\b(?:agree|disagree) (?:on|about|over)\b"),
+)  # fmt: skip
+_REST: tuple[tuple[Wanted, str], ...] = (
+    (Wanted.DATE, r"\b(?:deadlines?|due (?:date|by|on)|expiry|drop-dead|expir(?:es?|ed|ation))\b|\b(?:date|year|month|day) of\b|"
+        r"\b(?:still ahead|already behind|run out|ran out|time left|still time|overdue|lapsed?)\b"),
+    (Wanted.LIST, r"^\W*(?:please )?(?:list|name|enumerate)\b"),
+    (Wanted.YES_NO, r"^\W*(?:(?:and|but|so|or) )?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|must|may)\b"),
+)  # fmt: skip
+_WHOLE_COMPILED = tuple((wanted, re.compile(pattern, re.IGNORECASE)) for wanted, pattern in _WHOLE)
+_REST_COMPILED = tuple((wanted, re.compile(pattern, re.IGNORECASE)) for wanted, pattern in _REST)
+
+
+def _kind(text: str) -> Wanted | None:
+    """The kind of answer a text asks for, None where it does not say."""
+    for wanted, pattern in _WHOLE_COMPILED:
+        if pattern.search(text):
+            return wanted
+    found = list(_INTERROGATIVE.finditer(text))
+    last = found[-1] if found and not _REST_COMPILED[-1][1].search(text) else None
+    asked = next((m for m in found if _BEFORE_A_QUESTION.search(text[: m.start()])), last)
+    if asked is not None:
+        places = (asked.start(), asked.start("word"))
+        for wanted, pattern in _AT_COMPILED:
+            if any(pattern.match(text, place) for place in places):
+                return wanted
+    rest = _REST_COMPILED if asked is None else _REST_COMPILED[:1]
+    return next((wanted for wanted, pattern in rest if pattern.search(text)), None)
+
 
 STOPWORDS = frozenset(
     """a about according after again all also am an and any anything are aren't as at be because been before
@@ -101,22 +153,15 @@ STOPWORDS = frozenset(
     says she should so some such tell than that that's the their theirs them themselves then there there's
     these they thing this those through to too under until up upon us very was wasn't we were what what's
     when where which while who whom whose why will with within without would you your yours yourself
-    many exactly anyone someone explain describe know article articles source sources""".split()
+    many exactly whether anyone someone explain describe know article articles source sources""".split()
 )
 _DEADLINE = re.compile(
-    r"\b(?:deadlines?|due|by when|by what|expir\w+|time ?(?:limit|frame|line)|how soon)\b",
+    r"\b(?:deadlines?|due|drop-dead|by when|by what|expir\w+|time ?(?:limit|frame|line)|how soon)\b|"
+    r"\bwhen (?:must|should|do|does|did|has|have|is|are) .*\b(?:must|have to|has to|need to|needs to|supposed to|to be)\b|\bwhen must\b",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+(?:[.'’&-][^\W_]+)*")
 _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
-_POINTS_BACK = re.compile(
-    r"\b(?:it|its|they|them|their|he|him|his|she|her|that|this|those|these|the same|there|then|one)\b",
-    re.IGNORECASE,
-)
-_CONTINUES = re.compile(
-    r"^\W*(?:and|but|so|or|also|what about|how about|what else|why|when|where|who)\b",
-    re.IGNORECASE,
-)
 
 
 def words(text: str) -> list[str]:
@@ -133,10 +178,15 @@ def _undotted(word: str) -> str:
 def stem(word: str) -> str:
     """A crude common form of a word: enough to count overlap, never shown."""
     word = word.casefold()
+    if word.endswith(("ies", "ied")) and len(word) > 4:
+        return f"{word[:-3]}y"
     for ending in ("ing", "ed", "es", "s"):
         if word.endswith(ending) and not word.endswith("ss") and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
+            word = word[: -len(ending)]
+            if len(ending) > 1 and len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
+                word = word[:-1]
+            break
+    return word[:-1] if word.endswith("e") and len(word) > 3 else word
 
 
 def content_terms(text: str) -> tuple[str, ...]:
@@ -144,18 +194,107 @@ def content_terms(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in words(text) if word not in STOPWORDS))
 
 
-def understand(question: str, history: Sequence[tuple[str, str]] = ()) -> Question:
-    """Reads a question; `history` holds earlier (question, answer) turns, oldest first."""
-    own = searchable(question)
-    text = _made_whole(own, history)
-    wanted = next((w for w, pattern in _COMPILED if pattern.search(own)), None)
-    if wanted is None and text != own:
-        wanted = next((w for w, pattern in _COMPILED if pattern.search(text)), None)
-    terms = content_terms(text)
+def is_telling(term: str) -> bool:
+    """Whether a word names a matter, so that its absence from the articles says something."""
+    return (
+        len(term) > 3 and term not in _KIND_WORDS and term not in _EMPTY and not term.endswith("ly")
+    )
+
+
+_EMPTY = frozenset(
+    """already ever still soon later going does doing done make makes made take takes took thing things stuff
+    want wants need needs like tell exact actual currently today yesterday tomorrow week month passed settled
+    anybody someone everyone people""".split()
+)
+
+
+def understand(text: str) -> Question:
+    """Reads a question that stands on its own (see `turns.read` for follow-ups)."""
+    text = _STATUS.sub(lambda m: f"When is {m['what'] or m['other']}?", searchable(text), count=1)
+    wanted = _kind(text)
+    about = _ABOUT.match(text) if wanted in (None, Wanted.LIST) else None
+    subject = text[about.end() :].strip(" ?!.") if about else ""
+    if content_terms(subject) and _kind(subject) is None:
+        return _question(subject, Wanted.DESCRIPTION, is_topic=True)
+    if wanted is Wanted.COMPARISON:
+        stripped = _COMPARED.sub(" ", text).strip(" ?!.,")
+        return _question(stripped if content_terms(stripped) else text, wanted, is_topic=True)
     if wanted is None:
-        is_topic = text == own and not _ASKS.search(own)
-        return Question(text, Wanted.DESCRIPTION, terms, is_topic=is_topic)
-    return Question(text, wanted, tuple(t for t in terms if t not in _KIND_WORDS) or terms)
+        return _question(text, Wanted.DESCRIPTION, is_topic=not _ASKS.search(text))
+    return _question(text, wanted)
+
+
+def _question(text: str, wanted: Wanted, is_topic: bool = False) -> Question:
+    terms = content_terms(text)
+    if wanted is not Wanted.DESCRIPTION:
+        terms = tuple(t for t in terms if t not in _KIND_WORDS) or terms
+    named = _named(text, is_topic)
+    also = tuple((t, frozenset([stem(_PEOPLES[t])])) for t in terms if t in _PEOPLES)
+    also += tuple((t, frozenset([stem(p)])) for p, t in _PEOPLES.items() if t in terms)
+    return Question(text, wanted, terms, tuple(t for t in terms if t in named), also, is_topic)
+
+
+def _named(text: str, is_topic: bool) -> frozenset[str]:
+    """The words of a text that are written as names or numbers; the capital that begins a question
+    is none."""
+    if text.isupper() or text.istitle():
+        text = text.lower()
+    found = list(_WORD.finditer(text))
+    return frozenset(
+        word
+        for n, m in enumerate(found)
+        if (m.group()[0].isdigit() and len(m.group()) > 1)
+        or (m.group()[0].isupper() and (is_topic or (n and text[m.start() - 2] not in ".?!:")))
+        for word in words(m.group())
+    )
+
+
+_PEOPLES = {
+    people: country
+    for line in (
+        "american america,chinese china,japanese japan,mexican mexico,canadian canada,european europe,british britain,"
+        "german germany,french france,italian italy,spanish spain,russian russia,ukrainian ukraine,indian india,"
+        "australian australia,brazilian brazil,korean korea,israeli israel,palestinian palestine,iranian iran,"
+        "iraqi iraq,turkish turkey,polish poland,dutch netherlands,swedish sweden,norwegian norway,danish denmark,"
+        "finnish finland,swiss switzerland,austrian austria,greek greece,portuguese portugal,irish ireland,"
+        "scottish scotland,welsh wales,egyptian egypt,nigerian nigeria,african africa,asian asia,argentine argentina,"
+        "chilean chile,colombian colombia,venezuelan venezuela,cuban cuba,vietnamese vietnam,thai thailand,"
+        "indonesian indonesia,malaysian malaysia,philippine philippines,pakistani pakistan,afghan afghanistan,"
+        "syrian syria,saudi arabia,hungarian hungary,czech czechia,romanian romania"
+    ).split(",")
+    for people, country in [line.split()]
+}
+"""A people and its country stand for each other in a question."""
+
+_ABOUT = re.compile(
+    r"^\W*(?:(?:please|can you|could you|would you|i (?:want|need|would like)|i'd like)\s+(?:to (?:know|hear|read)\s+)?)*"
+    r"(?:(?:briefly )?summari[sz]e|sum up|recap|(?:give|get|show) me (?:a |an |the )?(?:short |brief |quick )?"
+    r"(?:summary|overview|recap|rundown|details?|news|latest|information|info)(?: (?:of|on|about|from))?|"
+    r"(?:a |an )?(?:summary|overview) of|tell me (?:something |more |all |everything )?about|(?:information|info|details|news|background) (?:on|about)|"
+    r"what (?:do|does|did) (?:you|we|the (?:articles?|sources?|reports?)) (?:know|say|report|have)(?: about| on)|"
+    r"what (?:is|was|has been) (?:said|reported|known|written) (?:about|on)|explain|describe|"
+    r"(?:what(?:'s| is|s) (?:the )?(?:new|latest|news)|(?:any|the|latest) (?:news|updates?|developments?)|latest)(?: (?:in|on|with|about|from|regarding))?|"
+    r"what about|how about)\s+",
+    re.IGNORECASE,
+)
+"""Asks for all there is on a subject, which is what comes after."""
+_STATUS = re.compile(
+    r"^\W*(?:(?:and|but|so)\s+)?(?:(?:has|have|is|are|was|were|did|does|do)\s+(?P<what>(?:the|its|their|that|this|an?)\s[^?]*?"
+    r"(?:deadline|window|time limit|cut-?off|expiry|due date|period)\b(?:\s+(?:for|with|of|to|on|between)\s[^?]*?)?)\s+(?:already\s+|yet\s+|now\s+|not\s+)*(?:passed|pass|expired?|expire|"
+    r"lapsed|over|up|run out|ran out|gone|still (?:open|running|ahead)|behind us|missed|been missed)\b[^?]*|"
+    r"(?:is|are|was|were)\s+(?P<other>(?:the|its|their|that|this|an?)\s[^?]*?)\s+(?:still (?:ahead|to come|upcoming)|already (?:behind|over|past)|"
+    r"coming up|over yet|in the (?:past|future)|overdue)\b[^?]*)\?*\s*$",
+    re.IGNORECASE,
+)
+"""Whether a time has passed: what is asked for is that time, which the answer sets against today."""
+_COMPARED = re.compile(
+    r"\b(?:please )?(?:compare|contrast)(?: and contrast)?(?: (?:what )?(?:all )?(?:the |these |those )?(?:five |different |various )?(?:articles|sources|reports|papers|outlets)"
+    r"(?: say)?)?(?: (?:on|about|regarding|with regard to))?|"
+    r"\b(?:how|where|do|does|did|in what way)? ?(?:do |does |did )?(?:all )?(?:the |these |those |both |different )?(?:articles|sources|reports|papers|outlets) "
+    r"(?:agree|disagree|differ|conflict|contradict)(?: (?:on|about|in|over|regarding|with regard to|each other))?|"
+    r"\bwhat (?:is|are) the differences? between\b|\bdifferences? between\b|\bcompared? (?:to|with)\b",
+    re.IGNORECASE,
+)
 
 
 _ASKS = re.compile(
@@ -167,26 +306,53 @@ _ASKS = re.compile(
 
 _KIND_WORDS = frozenset(
     """deadline deadlines date dates day month year time due when amount cost price number share percentage
-    percent proportion reason list name names person place much big large long soon happen happened
+    percent proportion reason list name names person place much big large worth long soon high expensive far old many amounts total value size call called stand stands happen happened
     happening mean means difference differ agree compare comparison""".split()
 )
 """Words that say what kind of answer is wanted, and need not stand in it."""
 
 
-def _made_whole(question: str, history: Sequence[tuple[str, str]]) -> str:
-    """A follow-up with the question it follows set before it; any other question as it is."""
-    if not history:
-        return question
-    terms = content_terms(question)
-    leans_back = bool(_POINTS_BACK.search(question)) and len(terms) <= 6
-    continues = bool(_CONTINUES.search(question)) and len(terms) <= 2
-    if not (leans_back or continues or not terms):
-        return question
-    return f"{_made_whole(history[-1][0], history[:-1])} {question}"
-
-
 _SMALL_WORDS = frozenset("of the and for on in to a an at by with &".split())
 _CAPITALS = re.compile(r"\b[A-Z][A-Z&]{1,6}s?\b")
+
+
+SLIP = 0.82
+"""Normalised Damerau-Levenshtein similarity (1 is equal) from which an unknown word is a misspelt one."""
+SHORTEST_SLIP = 5
+
+
+def respelled(
+    question: Question, texts: Iterable[str], is_known: Callable[[str], bool]
+) -> tuple[Question, dict[str, str]]:
+    """The question with words that the index does not know as the likeliest of `texts` spells them,
+    and what would be put for what. A name is not put: it may be another's."""
+    doubtful = [
+        t for t in question.terms if len(t) >= SHORTEST_SLIP and t.isalpha() and not is_known(t)
+    ]
+    if not doubtful:
+        return question, {}
+    from rapidfuzz import process
+    from rapidfuzz.distance import DamerauLevenshtein
+
+    spelled = {m.group().casefold(): m.group() for text in texts for m in _WORD.finditer(text)}
+    alike: dict[str, str] = {}
+    for term in doubtful:
+        found = process.extractOne(
+            term,
+            [w for w in spelled if w[0] == term[0] and w not in STOPWORDS],
+            scorer=DamerauLevenshtein.normalized_similarity,
+            score_cutoff=SLIP,
+        )
+        if found and stem(found[0]) != stem(term):
+            alike[term] = spelled[found[0]]
+    text = question.text
+    for term, word in alike.items():
+        if term not in question.names:
+            text = re.sub(rf"\b{re.escape(term)}\b", word, text, flags=re.IGNORECASE)
+    if text == question.text:
+        return question, alike
+    read = understand(text)
+    return replace(read, is_topic=question.is_topic, wanted=question.wanted), alike
 
 
 def spelled_out(question: Question, texts: Iterable[str]) -> Question:
@@ -214,13 +380,13 @@ def spelled_out(question: Question, texts: Iterable[str]) -> Question:
                     added.setdefault(phrase, capitals)
     if not added:
         return question
-    also = tuple(
+    meant = tuple(
         (term, frozenset(stem(word) for word in content_terms(meaning)))
         for said, meaning in added.items()
         for term in content_terms(said)
     )
     spelled = ", ".join(dict.fromkeys(added.values()))
-    return replace(question, text=f"{question.text} ({spelled})", also=also)
+    return replace(question, text=f"{question.text} ({spelled})", also=question.also + meant)
 
 
 def _phrase_for(abbreviation: str, tokens: Sequence[str]) -> str | None:

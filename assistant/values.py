@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from assistant.schema import Evidence
 from assistant.understand import STOPWORDS, Question, Wanted, content_terms, stem, words
 from indexing.schema import TimeExpression
 
 TIME_KINDS = frozenset({Wanted.DATE, Wanted.DURATION})
-VALUE_KINDS = frozenset({Wanted.AMOUNT, Wanted.SHARE, Wanted.COUNT, Wanted.PERSON, Wanted.PLACE})
+NUMBER_KINDS = frozenset({Wanted.AMOUNT, Wanted.SHARE, Wanted.COUNT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ _MONTHS_AND_DAYS = frozenset(
 )
 _IN_BEFORE = re.compile(r"\b(?:in|at|near|outside|across)\s+(?:the\s+)?\Z", re.IGNORECASE)
 _PLACE_BEFORE = re.compile(
-    r"(?:\b(?:in|at|near|from|to|outside|across|around|off|into|of)\s+(?:the\s+)?(?:[a-z]+ern\s+)?|,\s+)\Z",
+    r"\b(?:in|at|near|from|to|outside|across|around|off|into)\s+(?:the\s+)?(?:[a-z]+ern\s+)?\Z",
     re.IGNORECASE,
 )
 
@@ -109,10 +110,35 @@ def values(question: Question, sentence: str, around: str = "") -> list[Value]:
                 for v in _names(question, sentence, around)
                 if _PLACE_BEFORE.search(sentence[: v.start])
             ]
+        case Wanted.BODY:
+            found = list(_names(question, sentence, around))
         case _:
             found = []
     places = [m.start() for m in _WORDS.finditer(sentence) if stem(m.group()) in question.stems]
     return sorted(found, key=lambda v: min((abs(v.start - place) for place in places), default=0))
+
+
+_NUMERAL = re.compile(
+    rf"(?P<currency>{_CURRENCY})?(?<![\w.,])(?P<number>{_DIGITS}|{_WORDED}\b)(?:[\s-]?(?P<scale>{_SCALE})\b)?",
+    re.IGNORECASE,
+)
+
+
+def numbers_of(text: str) -> frozenset[str]:
+    """The numbers of a text, worded or in digits, with the currency before them."""
+    return frozenset(
+        f"{m['currency'] or ''}{_number(m['number'], m['scale']):g}"
+        for m in _NUMERAL.finditer(text)
+    )
+
+
+def value_of(question: Question, e: Evidence) -> str | None:
+    """What a sentence states for the question, so that equal values are equal; None for none."""
+    if question.wanted in TIME_KINDS:
+        phrases = [t.phrase.casefold() for t in e.times]
+        return " ".join(phrases) if phrases else None
+    found = values(question, e.text, e.hit.passage.text)
+    return found[0].normal if found else None
 
 
 def _number(text: str, scale: str | None) -> float:
@@ -195,21 +221,43 @@ def _is_no_name(word: str, small: set[str]) -> bool:
     return bare in STOPWORDS or bare in _TITLES or bare in _MONTHS_AND_DAYS or bare in small
 
 
+_YEAR_OR_DAY = re.compile(
+    r"\b(?:[1-9]\d{2,3}s?|\d{1,2}(?:st|nd|rd|th)[\s-]centur(?:y|ies)|centur(?:y|ies)|"
+    + "|".join(sorted(_MONTHS_AND_DAYS))
+    + r")\b",
+    re.IGNORECASE,
+)
+_LASTING = re.compile(
+    r"\b(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|decades?|centur(?:y|ies)|until|since|permanent\w*|"
+    r"indefinite\w*|for ever|forever)\b",
+    re.IGNORECASE,
+)
+_QUANTITY = re.compile(rf"\d|\b(?:{_WORDED}|dozens?|hundreds?|thousands?|millions?|billions?|several|"
+    r"few|many|none|no|free|half|twice|double|triple|majority|most|all)\b", re.IGNORECASE)  # fmt: skip
+
+
 def has_value(
     question: Question, sentence: str, times: Sequence[TimeExpression], published: date | None
 ) -> bool:
-    """Whether the sentence holds a value of the kind asked for; True for kinds without values.
+    """Whether the sentence may hold a value of the kind asked for; True for kinds without values.
 
     `times` are its time expressions, `published` is its article's day. A deadline is a time to
     come: what was past when the article appeared is none.
     """
-    if question.asks_deadline:
-        return any(
-            t.kind == "deadline" or (t.last is not None and (not published or t.last > published))
-            for t in times
-        )
-    if question.wanted in TIME_KINDS:
-        return bool(times)
-    if question.wanted is Wanted.COUNT:
-        return next(_counts(sentence), None) is not None
-    return question.wanted not in VALUE_KINDS or bool(values(question, sentence))
+    match question.wanted:
+        case Wanted.DATE if question.asks_deadline:
+            return any(
+                t.kind == "deadline"
+                or (t.last is not None and (not published or t.last > published))
+                for t in times
+            )
+        case Wanted.DATE:
+            return bool(times) or bool(_YEAR_OR_DAY.search(sentence))
+        case Wanted.DURATION:
+            return bool(times) or bool(_LASTING.search(sentence))
+        case Wanted.AMOUNT | Wanted.SHARE | Wanted.COUNT:
+            return bool(_QUANTITY.search(sentence))
+        case Wanted.PERSON | Wanted.PLACE | Wanted.BODY:
+            return next(_names(question, sentence, ""), None) is not None
+        case _:
+            return True

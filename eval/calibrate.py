@@ -30,7 +30,7 @@ from assistant.service import Assistant, open_assistant
 from indexing.settings import Settings
 from indexing.sync import sync
 
-FALSE_REFUSALS = 0.12
+FALSE_REFUSALS = 0.05
 """The share of questions that could be answered which may be refused, to have fewer false answers."""
 SHOWN = 3
 """Sentences among which the evidence must be for a question to count as found."""
@@ -44,11 +44,17 @@ class Row:
     id: str
     answerable: bool
     found: bool
-    signals: dict[str, float]
+    signals: tuple[dict[str, float], ...]
+    """Of each part of the question; only those of one part are fitted to."""
+    joint: bool
 
     @property
     def is_for_fitting(self) -> bool:
-        return zlib.crc32(self.id.encode()) % 2 == 0
+        return len(self.signals) == 1 and zlib.crc32(self.id.encode()) % 2 == 0
+
+    def confidence(self, fitted: support.Calibration) -> float:
+        """Of the question, from its parts'."""
+        return support.together([fitted.confidence(s) for s in self.signals], self.joint)
 
 
 def measure(folder: Path, work: Path, most: int) -> list[Row]:
@@ -67,7 +73,7 @@ def measure(folder: Path, work: Path, most: int) -> list[Row]:
 def _row(assistant: Assistant, name: str, case: dict[str, Any]) -> Row:
     history = [(q, a) for q, a in case.get("history") or ()]
     examined = assistant.examine(case["question"], history)
-    shown = examined.evidence[:SHOWN]
+    shown = [e for found in examined.evidence for e in found[:SHOWN]]
     gold = case.get("evidence") or []
     found = any(
         e.hit.passage.source == span["file"]
@@ -78,15 +84,15 @@ def _row(assistant: Assistant, name: str, case: dict[str, Any]) -> Row:
     )
     if not gold:
         found = any(a.casefold() in e.text.casefold() for e in shown for a in case["answers"])
-    return Row(name, case["id"], bool(case["answerable"]), found, examined.signals)
+    return Row(name, case["id"], bool(case["answerable"]), found, examined.signals, examined.joint)
 
 
-def fit(rows: Sequence[Row], wanting: float) -> support.Calibration:
+def fit(rows: Sequence[Row]) -> support.Calibration:
     """Logistic regression with weights of 0 or more, and the threshold that FALSE_REFUSALS allows."""
     from scipy.optimize import minimize
 
     used = [r for r in rows if r.found or not r.answerable]
-    features = np.array([[r.signals[name] for name in support.SIGNALS] for r in used])
+    features = np.array([[r.signals[0][name] for name in support.SIGNALS] for r in used])
     labels = np.array([r.answerable for r in used])
     counts: dict[tuple[str, bool], int] = {}
     for r in used:
@@ -111,11 +117,12 @@ def fit(rows: Sequence[Row], wanting: float) -> support.Calibration:
         },
         intercept=round(float(best[-1]), 4),
         threshold=0.5,
-        wanting=wanting,
+        near=0.5,
     )
     answerable = [r for r in rows if r.answerable]
-    confidences = np.array([fitted.confidence(r.signals) for r in answerable])
-    return replace(fitted, threshold=_threshold(confidences, [r.set for r in answerable]))
+    confidences = np.array([r.confidence(fitted) for r in answerable])
+    threshold = _threshold(confidences, [r.set for r in answerable])
+    return replace(fitted, threshold=threshold, near=round(threshold / 2, 2))
 
 
 def _threshold(confidences: NDArray[np.float64], sets: Sequence[str]) -> float:
@@ -146,7 +153,7 @@ def report(rows: Sequence[Row], fitted: support.Calibration) -> str:
     ]
     for name in sorted({r.set for r in rows}):
         own = [r for r in rows if r.set == name]
-        score = np.array([fitted.confidence(r.signals) for r in own])
+        score = np.array([r.confidence(fitted) for r in own])
         answerable = np.array([r.answerable for r in own])
         found = np.array([r.found for r in own])
         area = auroc(score[answerable], score[~answerable]) if (~answerable).any() else float("nan")
@@ -174,7 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.work:
         kept = arguments.work / "signals.jsonl"
         kept.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), "utf-8")
-    fitted = fit([r for r in rows if r.is_for_fitting], support.calibration().wanting)
+    fitted = fit([r for r in rows if r.is_for_fitting])
     print(report([r for r in rows if not r.is_for_fitting], fitted))
     if not arguments.dry_run:
         target = Path(support.__file__).parent / "calibration.json"

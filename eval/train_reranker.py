@@ -8,8 +8,14 @@ back into the same ONNX graph, so what comes out is a drop-in: same inputs, outp
 Two losses share the one logit: a softmax over the sentences offered for a question (Cao et al. 2007,
 "ListNet", with one-hot relevance), and a cross-entropy of each sentence alone, which makes logits of
 different questions comparable and so says whether anything answers (Rajpurkar, Jia and Liang 2018,
-for near-misses written to mislead). The result is averaged with the weights it began from, which
-keeps what fine-tuning on an encyclopedia would forget about news (Wortsman et al. 2022, "WiSE-FT").
+for near-misses written to mislead). Into the softmax of an answered question also go pairs that
+differ little from the right one and answer nothing: a question that people wrote to mislead, with the
+same sentence, or the question (or the sentence) with a name, number, year or month exchanged for
+another of the article, a word for its opposite, a "not" put in or left out (after Gardner et al. 2020,
+"contrast sets"). Texts come with the title, the sentence before, both, or neither: the last sentence
+is the one judged. The weights of the last part of the training are averaged, and the result with the
+bundled weights or those it began from, which keeps what fine-tuning on an encyclopedia would forget about news
+(Wortsman et al. 2022, "WiSE-FT").
 
 Trained on: the paragraphs of `squad2_train` whose articles have no question in `squad2` and two
 thirds of `clapnq`. Never on `realtimeqa_news`, `rgb_conflict`, `dragonball_finance`, `squad2`, and
@@ -44,12 +50,14 @@ from assistant.understand import STOPWORDS, content_terms, words
 from indexing import chunk, clean, read
 
 SEED = 13
-MAX_PIECES = 128
+MAX_PIECES = 160
 BATCH_PIECES = 4_096
 LEARNING_RATE = 3e-5
 FROZEN_LAYERS = 4
 KEPT = (0.0, 0.25, 0.5)
 """Shares of the original weights tried in the average; the selection questions choose."""
+KEPT_BEGUN = (0.25, 0.4)
+"""Shares of the weights of an earlier run, where it went on from one."""
 VALIDATION_ARTICLE = "1973_oil_crisis.md"
 TESTS = ("realtimeqa_news", "squad2", "rgb_conflict", "dragonball_finance")
 """Neither trained on nor used to choose."""
@@ -57,8 +65,15 @@ CHOOSE_BY = ("clapnq", "multihoprag_facts")
 CANDIDATES = 20
 PASSAGES = 6
 
-Group = tuple[str, list[str], list[float], list[float]]
-"""A question, the sentences offered, which answer it (1 or 0), and how far each is believed."""
+DROPOUT = 0.1
+"""Of what the trained layers add; none within attention, where it costs most."""
+TAIL = 0.7
+"""The weights kept are the mean of those after this share of the training."""
+
+Pair = tuple[str, str, float, float]
+"""A question, a text, whether it answers (1 or 0), and how far that is believed."""
+Offer = tuple[str, str, str, str, float, float]
+"""The same with the text in parts: question, title, sentence before, sentence, label, belief."""
 
 
 # --- the model: int8 ONNX to torch and back --------------------------------------------------
@@ -112,7 +127,7 @@ def dequantised(model: Any) -> Any:
         intermediate_size=1536,
     )
     config.num_labels = 1
-    # Without dropout, which costs a CPU more than the products do, eager attention is the fastest.
+    # Without dropout of its own, which costs a CPU much, eager attention is the fastest.
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
     bert = make_bert(config, attn_implementation="eager")
     bert.load_state_dict({n: torch.tensor(a) for n, a in state.items()}, strict=True)
@@ -238,6 +253,10 @@ def holds(text: str, answers: Sequence[str]) -> bool:
     return any(folded(a) and f" {folded(a)} " in padded for a in answers)
 
 
+Things = dict[str, dict[str, set[str]]]
+"""By shape, the names, numbers, years and months of an article with the words beside each."""
+
+
 @dataclass
 class Asked:
     """A question with the sentences of its paragraph, to make groups from, anew in each epoch."""
@@ -248,8 +267,15 @@ class Asked:
     right: set[int]
     tempting: set[int]
     unsure: set[int]
-    retrieved: list[tuple[str, str]] = field(default_factory=list)
-    """Negatives as (title, sentence)."""
+    retrieved: list[tuple[str, str, str]] = field(default_factory=list)
+    """Negatives as (title, sentence before, sentence)."""
+    rivals: list[str] = field(default_factory=list)
+    """Questions that people wrote to mislead, whose tempting sentence answers this one."""
+    things: Things = field(default_factory=dict)
+    """The names and numbers of the whole article."""
+
+    def before(self, n: int) -> str:
+        return self.sentences[n - 1] if n else ""
 
 
 def squad(folder: Path, taken: set[str]) -> dict[str, list[Asked]]:
@@ -282,6 +308,15 @@ def squad(folder: Path, taken: set[str]) -> dict[str, list[Asked]]:
                     unsure=also if q["answerable"] else set(),
                 )
             )
+    for same_article in found.values():
+        things = things_of("\n".join(dict.fromkeys(s for a in same_article for s in a.sentences)))
+        written: dict[str, list[str]] = defaultdict(list)
+        for asked in same_article:
+            for n in asked.tempting:
+                written[asked.sentences[n]].append(asked.question)
+        for asked in same_article:
+            asked.things = things
+            asked.rivals = [q for n in asked.right for q in written[asked.sentences[n]]]
     return found
 
 
@@ -305,7 +340,9 @@ def clapnq(folder: Path) -> list[Asked]:
         shown = [text[start + s.start : start + s.end] for s in cut]
         rest = set(range(len(shown))) - right
         # An annotator selects some of the sentences that help: those left out may help as well.
-        found.append(Asked(q["question"], title, shown, right, set(), rest if right else set()))
+        asked = Asked(q["question"], title, shown, right, set(), rest if right else set())
+        asked.things = things_of(text)
+        found.append(asked)
     return found
 
 
@@ -319,10 +356,10 @@ def clapnq_split(folder: Path) -> tuple[list[Asked], list[Asked]]:
 
 def retrieve_negatives(every: Sequence[Asked]) -> None:
     """Gives each question the sentences of other paragraphs that BM25 puts first."""
-    pool: dict[str, tuple[str, int]] = {}
-    for n, asked in enumerate(every):
-        for sentence in asked.sentences:
-            pool.setdefault(sentence, (asked.title, n))
+    pool: dict[str, tuple[str, str]] = {}
+    for asked in every:
+        for n, sentence in enumerate(asked.sentences):
+            pool.setdefault(sentence, (asked.title, asked.before(n)))
     texts = list(pool)
     index = Bm25([f"{pool[text][0]} {text}" for text in texts])
     for asked in every:
@@ -330,7 +367,7 @@ def retrieve_negatives(every: Sequence[Asked]) -> None:
         answers = [asked.sentences[n] for n in asked.right]
         found = [texts[n] for n in index.best(asked.question, 16)]
         asked.retrieved = [
-            (pool[text][0], text)
+            (*pool[text], text)
             for text in found
             if text not in own
             # where nothing in the paragraph answers, another of the same article might
@@ -377,33 +414,217 @@ def varied(question: str, rng: random.Random) -> str:
     return question.rstrip("?") if rng.random() < 0.15 else question
 
 
-def group(asked: Asked, rng: random.Random) -> Group:
-    """One question with up to eight sentences; how they are introduced differs from time to time."""
+def group(asked: Asked, rng: random.Random) -> list[Pair]:
+    """One question with about eight sentences; how they are introduced differs from time to time.
+
+    With one that is answered goes a question like it that the same sentence does not answer.
+    """
     near = [n for n in range(len(asked.sentences)) if n not in asked.right | asked.tempting]
     rng.shuffle(near)
-    offered: list[tuple[str, str, float, float]] = []
+    question = varied(asked.question, rng)
+    offered: list[Offer] = []
+
+    def offer(n: int, label: float, believed: float) -> None:
+        offered.append(
+            (question, asked.title, asked.before(n), asked.sentences[n], label, believed)
+        )
+
     for n in sorted(asked.right)[:3]:
-        offered.append((asked.title, asked.sentences[n], 1.0, 1.0))
+        offer(n, 1.0, 1.0)
     for n in asked.tempting:
-        offered.append((asked.title, asked.sentences[n], 0.0, 1.0))
+        offer(n, 0.0, 1.0)
     for n in near[: 4 if asked.right else 2]:
-        believed = 0.1 if n in asked.unsure else 0.5
-        offered.append((asked.title, asked.sentences[n], 0.0, believed))
+        offer(n, 0.0, 0.1 if n in asked.unsure else 0.5)
     picked = rng.sample(asked.retrieved, min(2, len(asked.retrieved)))
     swapped = rng.random() < 0.25  # so that a title alone decides nothing
-    for title, sentence in picked:
-        offered.append((asked.title if swapped else title, sentence, 0.0, 0.5))
+    for title, before, sentence in picked:
+        offered.append((question, asked.title if swapped else title, before, sentence, 0.0, 0.5))
+    if asked.right:
+        offered += misleading(asked, rng)
+    headline = None
     style = rng.random()
-    if style < 0.25:
-        texts = [sentence for _, sentence, _, _ in offered]
-    elif style < 0.45:
+    if style < 0.15:
         # A headline is a sentence too, and may say what the sentence after it does not.
         source = rng.choice(asked.sentences)
         headline = " ".join(source.split()[: rng.randrange(6, 13)]).rstrip(".,;:")
-        texts = [f"{headline}. {sentence}" for _, sentence, _, _ in offered]
+    titled, continued = style >= 0.45, 0.3 <= style < 0.45 or style >= 0.8
+    pairs = []
+    for its_question, title, before, sentence, label, believed in offered:
+        parts = [f"{title}."] if titled else [f"{headline}."] if headline else []
+        if continued and before:
+            parts.append(" ".join(before.split()[-40:]))
+            if not label and before in (asked.sentences[n] for n in asked.right):
+                believed *= 0.3  # it shows the answer, only not last
+        pairs.append((its_question, " ".join([*parts, sentence]), label, believed))
+    return pairs
+
+
+def misleading(asked: Asked, rng: random.Random) -> list[Offer]:
+    """Offers that differ little from the right one: another question, or another sentence."""
+    n = rng.choice(sorted(asked.right))
+    title, before, sentence = asked.title, asked.before(n), asked.sentences[n]
+    offers: list[Offer] = []
+    if asked.rivals and rng.random() < 0.6:
+        offers.append((varied(rng.choice(asked.rivals), rng), title, before, sentence, 0.0, 1.0))
+    if rng.random() < 0.6:
+        ways = ("thing", "thing", "text", "opposite", "opposite", "negation")
+        for way in rng.sample(ways, len(ways)):
+            if way in ("thing", "text"):
+                exchange = exchanged(asked, rng, within=sentence if way == "text" else "")
+                if exchange and way == "thing":
+                    other = put(asked.question, *exchange)
+                    offers.append((varied(other, rng), title, before, sentence, 0.0, 0.9))
+                elif exchange:
+                    texts = [put(text, *exchange) for text in (title, before, sentence)]
+                    offers.append((asked.question, texts[0], texts[1], texts[2], 0.0, 0.9))
+                if exchange:
+                    break
+            elif (way == "negation" and rng.random() < 0.4) or way == "opposite":
+                turn = negated if way == "negation" else opposed
+                if turned := turn(asked.question, " ".join(asked.sentences), rng):
+                    offers.append((varied(turned, rng), title, before, sentence, 0.0, 0.8))
+                    break
+    return offers
+
+
+_MONTHS = (
+    "January February March April May June July August September October November December".split()
+)
+_THING = re.compile(
+    r"\b(?:[A-Z][A-Za-z’'-]*[a-z](?: (?:of )?[A-Z][A-Za-z’'-]*[a-z])*|[A-Z]{2,}|\d[\d,.]*(?:st|nd|rd|th|s)?)\b"
+)
+
+
+def _shape(thing: str) -> str:
+    if thing in _MONTHS:
+        return "month"
+    if re.fullmatch(r"(1[0-9]|20)\d\d", thing):
+        return "year"
+    if thing[0].isdigit():
+        return "number" + re.sub(r"[\d,.]+", "", thing)
+    return f"name of {min(3, len(thing.split()))}"
+
+
+def things_of(text: str) -> Things:
+    """Names that stand inside a sentence at least once, and numbers."""
+    things: Things = defaultdict(lambda: defaultdict(set))
+    for match in _THING.finditer(text):
+        before = re.search(r"([\w,]+) $", text[max(0, match.start() - 30) : match.start()])
+        after = re.match(r"\s*([\w]+|[,.])", text[match.end() :])
+        thing = match.group().removesuffix("’s").removesuffix("'s").rstrip(",.")
+        if not before or thing.lower() in STOPWORDS:
+            continue
+        beside = things[_shape(thing)][thing]
+        beside.add(f"{before.group(1).lower()} …")
+        if after:
+            beside.add(f"… {after.group(1).lower()}")
+    return {shape: dict(known) for shape, known in things.items()}
+
+
+def _stands(thing: str, text: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(thing)}(?!\w)", text, re.IGNORECASE) is not None
+
+
+def put(text: str, thing: str, other: str) -> str:
+    return re.sub(rf"(?<!\w){re.escape(thing)}(?!\w)", lambda _: other, text, flags=re.IGNORECASE)
+
+
+def exchanged(asked: Asked, rng: random.Random, within: str = "") -> tuple[str, str] | None:
+    """A thing that question and paragraph name (or `within` does), and one of its shape that
+    stands elsewhere in the article, shares no word with the paragraph, and is used alike."""
+    paragraph = f"{asked.title}. {' '.join(asked.sentences)} {asked.question}"
+    common = [
+        (shape, thing)
+        for shape, known in asked.things.items()
+        for thing in known
+        if _stands(thing, asked.question)
+        and _stands(thing, within or " ".join([asked.title, *asked.sentences]))
+    ]
+    if asked.question != asked.question.lower():  # a common noun is no name
+        common = [c for c in common if c[1] in asked.question]
+    common = [c for c in common if not any(c[1] != t and _stands(c[1], t) for _, t in common)]
+    if not common:
+        return None
+    shape, thing = rng.choice(common)
+    known = asked.things[shape]
+    here = set(words(paragraph))
+    others = sorted(t for t in known if not here & (set(words(t)) - STOPWORDS))
+    if shape == "month":
+        others = [m for m in _MONTHS if not _stands(m, paragraph)]
+    elif shape == "year" and rng.random() < 0.5:
+        near = [str(int(thing) + by) for by in (-10, -3, -2, -1, 1, 2, 3, 10)]
+        others = [year for year in near if not _stands(year, paragraph)]
     else:
-        texts = [f"{title}. {sentence}" for title, sentence, _, _ in offered]
-    return varied(asked.question, rng), texts, [o[2] for o in offered], [o[3] for o in offered]
+        alike = {t: len(known[t] & known[thing]) / len(known[t] | known[thing]) for t in others}
+        others = sorted(others, key=lambda t: -alike[t])[:5]
+    return (thing, rng.choice(others)) if others else None
+
+
+_OPPOSITES = """
+first/last before/after earlier/later early/late earliest/latest oldest/youngest older/younger
+increase/decrease increased/decreased increases/decreases increasing/decreasing rise/fall rose/fell
+rising/falling raised/lowered higher/lower highest/lowest high/low above/below
+largest/smallest larger/smaller large/small big/small biggest/smallest longest/shortest
+longer/shorter faster/slower fastest/slowest more/fewer best/worst better/worse strong/weak
+stronger/weaker north/south northern/southern east/west eastern/western won/lost win/lose
+victory/defeat gained/lost gain/lose profit/loss rich/poor wealthy/poor accept/reject
+accepted/rejected accepts/rejects agree/disagree agreed/disagreed support/oppose supported/opposed
+supports/opposes supporters/opponents allow/forbid allowed/forbidden allows/forbids
+permitted/prohibited begin/end began/ended begins/ends beginning/end start/stop started/stopped
+opened/closed open/closed created/destroyed create/destroy founded/dissolved built/demolished
+join/leave joined/left entered/left included/excluded include/exclude includes/excludes
+import/export imports/exports imported/exported buy/sell bought/sold buying/selling lend/borrow
+hired/dismissed appointed/dismissed born/buried male/female men/women mother/father
+positive/negative internal/external inside/outside private/public domestic/foreign simple/complex
+easy/difficult success/failure successful/unsuccessful succeed/fail succeeded/failed legal/illegal
+maximum/minimum majority/minority major/minor common/rare possible/impossible able/unable
+advantage/disadvantage advantages/disadvantages friends/enemies allies/enemies attacked/defended
+formal/informal direct/indirect primary/secondary ancient/modern urban/rural friendly/hostile
+known/unknown effective/ineffective active/inactive dependent/independent winner/loser
+strength/weakness benefits/drawbacks encourage/discourage encouraged/discouraged
+similar/dissimilar lawful/unlawful stable/unstable
+"""
+_OPPOSITE: dict[str, list[str]] = defaultdict(list)
+for _pair in _OPPOSITES.split():
+    _one, _two = _pair.split("/")
+    _OPPOSITE[_one].append(_two)
+    _OPPOSITE[_two].append(_one)
+
+
+def opposed(question: str, paragraph: str, rng: random.Random) -> str | None:
+    """The question with one word turned to its opposite, of which the paragraph says nothing."""
+    said = set(words(paragraph)) | set(words(question))
+    found = [
+        (word, other)
+        for word in sorted(set(words(question)))
+        for other in _OPPOSITE.get(word, ())
+        if other not in said
+    ]
+    return put(question, *rng.choice(found)) if found else None
+
+
+_HELPS = "is are was were do does did has have had can could would should will must".split()
+
+
+def negated(question: str, paragraph: str, rng: random.Random) -> str | None:
+    """The question with a "not" put in or left out; None where its paragraph speaks in negatives."""
+    denies = r"(?i)\b(not|never|no|none|cannot|without)\b|n't"
+    if re.search(denies, question):
+        without = re.sub(r"(?i) (not|never)\b|n't\b", "", question)
+        return without if without != question else None
+    if re.search(denies, paragraph):
+        return None
+    for match in re.finditer(r"\b[a-z]+\b", question):
+        if match.group() in _HELPS:
+            participle = re.match(r" \w+(ed|en|wn)\b", question[match.end() :])
+            if participle or match.group() in ("will", "can", "must"):
+                no = " never" if rng.random() < 0.2 else " not"
+            else:
+                no = "n't"
+            if no == " not" and not participle:
+                return None
+            return question[: match.end()] + no + question[match.end() :]
+    return None
 
 
 def batches(
@@ -412,8 +633,9 @@ def batches(
     """Whole groups of like length, about BATCH_PIECES word pieces together, in random order."""
     made = []
     for asked in every:
-        question, texts, labels, weights = group(asked, rng)
-        made.append((tokenizer.encode_batch([(question, text) for text in texts]), labels, weights))
+        pairs = group(asked, rng)
+        labels, weights = [p[2] for p in pairs], [p[3] for p in pairs]
+        made.append((tokenizer.encode_batch([p[:2] for p in pairs]), labels, weights))
     made.sort(key=lambda g: max(len(e.ids) for e in g[0]) + rng.random() * 12)
     cut: list[list[Any]] = []
     pieces = 0
@@ -451,16 +673,23 @@ def learn(
     frozen = [bert.bert.embeddings, *bert.bert.encoder.layer[:FROZEN_LAYERS]]
     for part in frozen:
         part.requires_grad_(False)
+    for layer in bert.bert.encoder.layer[FROZEN_LAYERS:]:
+        layer.attention.output.dropout.p = layer.output.dropout.p = DROPOUT
     trained = [p for p in bert.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=LEARNING_RATE, weight_decay=0.01)
     rng = random.Random(seed)
     began, step, pairs, mean_loss, saved = time.monotonic(), 0, 0, 0.0, 0.0
+    tail: list[Any] = []
+    counted = 0
     bert.train()
     for epoch in range(1_000):
         for (ids, types, mask), slices, labels, weights in batches(every, tokenizer, rng):
             done = (time.monotonic() - began) / (60 * minutes)
             if done >= 1:
                 bert.eval()
+                with torch.no_grad():
+                    for weight, mean in zip(trained, tail, strict=False):
+                        weight.copy_(mean)
                 print(f"{step} steps, {pairs} pairs, {epoch} whole epochs")
                 return
             for settings in optimiser.param_groups:
@@ -489,6 +718,11 @@ def learn(
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimiser.step()
+            if done >= TAIL:
+                counted += 1
+                tail = tail or [p.detach().clone() for p in trained]
+                for mean, p in zip(tail, trained, strict=True):
+                    mean.lerp_(p.detach(), 1 / counted)
             step, pairs = step + 1, pairs + len(labels)
             mean_loss += (float(loss.detach()) - mean_loss) / min(step, 50)
             if step % 20 == 0:
@@ -608,9 +842,11 @@ def _trial(q: dict[str, Any], candidates: tuple[Candidate, ...]) -> Trial:
     )
 
 
-def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
+def auroc(
+    positive: Sequence[float] | NDArray[Any], negative: Sequence[float] | NDArray[Any]
+) -> float | None:
     """The chance that an answerable question's best logit is above an unanswerable one's."""
-    if not positive or not negative:
+    if not len(positive) or not len(negative):
         return None
     one, two = np.asarray(positive)[:, None], np.asarray(negative)[None, :]
     return float((one > two).mean() + 0.5 * (one == two).mean())
@@ -659,6 +895,18 @@ def measured(scorer: OnnxScorer, cut: Sequence[Trial]) -> dict[str, Any]:
     }
 
 
+def auroc_change(one: dict[str, Any], two: dict[str, Any], times: int = 1_000) -> list[float]:
+    """The bootstrap 95% interval of what the second model's AUROC is above the first's."""
+    rng = np.random.default_rng(SEED)
+    scores = {a: np.array([one["best"][a], two["best"][a]]) for a in (True, False)}
+    changes = []
+    for _ in range(times):
+        drawn = {a: s[:, rng.integers(0, s.shape[1], s.shape[1])] for a, s in scores.items()}
+        before, after = (auroc(drawn[True][n], drawn[False][n]) for n in (0, 1))
+        changes.append((after or 0.0) - (before or 0.0))
+    return [round(float(q), 3) for q in np.quantile(changes, [0.025, 0.975])]
+
+
 def _overlaps(c: Candidate, evidence: Sequence[tuple[str, int, int]]) -> bool:
     return any(c.file == f and c.start < end and start < c.end for f, start, end in evidence)
 
@@ -680,12 +928,12 @@ def selection(folder: Path, validation: Sequence[Asked]) -> list[tuple[str, list
     return [("squad2_train, one article", held[::2]), *others]
 
 
-def evaluate(folder: Path, model: Path, limit: int, threads: int) -> dict[str, Any]:
-    """The bundled model and `model` on every set, printed as they come."""
-    old, new = (
-        OnnxScorer(str(bundled_folder() / "model.onnx"), threads),
-        OnnxScorer(str(model), threads),
-    )
+def evaluate(
+    folder: Path, model: Path, limit: int, threads: int, against: Path | None = None
+) -> dict[str, Any]:
+    """The model `against` (the bundled one) and `model` on every set, printed as they come."""
+    against = against or bundled_folder() / "model.onnx"
+    old, new = OnnxScorer(str(against), threads), OnnxScorer(str(model), threads)
     report: dict[str, Any] = {}
     for name, cut in trials(folder, limit, (*TESTS, *CHOOSE_BY)):
         one, two = measured(old, cut), measured(new, cut)
@@ -694,9 +942,17 @@ def evaluate(folder: Path, model: Path, limit: int, threads: int) -> dict[str, A
         print(
             f"{name}: {two['n']} questions, {two['answerable']} answerable, {won} won, {lost} lost"
         )
-        for label, row in (("bundled", one), ("model", two)):
+        for label, row in (("before", one), ("model", two)):
             print("  ", label, _line(row), row["best_logit_5_25_50_75_95"], flush=True)
-        report[name] = {"bundled": _kept(one), "model": _kept(two), "won": won, "lost": lost}
+        change = auroc_change(one, two) if two["auroc"] is not None else None
+        print("   change of auroc, 95%:", change, flush=True)
+        report[name] = {
+            "auroc_change": change,
+            "before": _kept(one),
+            "model": _kept(two),
+            "won": won,
+            "lost": lost,
+        }
     return report
 
 
@@ -729,25 +985,30 @@ def train(folder: Path, out: Path, minutes: float, threads: int, weights: Path |
     tuned = copy.deepcopy(original)
     if weights:
         tuned.load_state_dict(torch.load(weights, weights_only=True))
+    begun = copy.deepcopy(tuned)
     if minutes > 0:
         retrieve_negatives(every)
         learn(tuned, every, minutes, out / "checkpoint.pt", SEED + bool(weights))
         torch.save(tuned.state_dict(), out / "tuned.pt")
     sets = selection(folder, validation)
     best = -1.0
-    for kept in (None, *KEPT):
-        mixed = original if kept is None else averaged(original, tuned, kept)
+    mixes = [("as it came", original, 1.0)]
+    mixes += [(f"{kept:.0%} of the bundled kept", original, kept) for kept in KEPT]
+    if weights and minutes > 0:
+        mixes += [(f"{kept:.0%} of {weights} kept", begun, kept) for kept in KEPT_BEGUN]
+    for label, other, kept in mixes:
+        mixed = averaged(other, tuned, kept)
         data = requantised(bundled, mixed.eval()).SerializeToString()
         rows = [(name, measured(OnnxScorer(data, threads), cut)) for name, cut in sets]
         score = float(np.mean([r["first"] + r["auroc"] for _, r in rows]) / 2)
-        print("as it came" if kept is None else f"{kept:.0%} kept", f"{score:.4f}")
+        print(label, f"{score:.4f}")
         for name, row in rows:
             print("  ", name, _line(row), flush=True)
-        if kept is not None and score > best:
+        if kept < 1 and score > best:
             best = score
             (out / "reranker.onnx").write_bytes(data)
             (out / "checked.txt").write_text(
-                f"{kept:.0%} kept; int8 against float32: {_rounding(mixed, data, sets[0][1])}\n"
+                f"{label}; int8 against float32: {_rounding(mixed, data, sets[0][1])}\n"
             )
     data = (out / "reranker.onnx").read_bytes()
     print((out / "checked.txt").read_text(), len(data), hashlib.sha256(data).hexdigest())
@@ -786,6 +1047,9 @@ def main() -> None:
         help="tuned.pt of an earlier run, to go on from (--minutes 0: only to choose and quantise)",
     )
     parser.add_argument("--evaluate", type=Path, metavar="MODEL.onnx")
+    parser.add_argument(
+        "--against", type=Path, metavar="MODEL.onnx", help="compare with this, not the bundled one"
+    )
     parser.add_argument("--report", type=Path, help="write the evaluation's figures here")
     parser.add_argument("--limit", type=int, default=250, help="questions of a set, open retrieval")
     parser.add_argument("--threads", type=int, default=2)
@@ -793,7 +1057,7 @@ def main() -> None:
     if given.out:
         train(given.data, given.out, given.minutes, given.threads, given.weights)
     if given.evaluate:
-        report = evaluate(given.data, given.evaluate, given.limit, given.threads)
+        report = evaluate(given.data, given.evaluate, given.limit, given.threads, given.against)
         if given.report:
             given.report.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 

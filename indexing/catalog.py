@@ -41,7 +41,7 @@ T = TypeVar("T")
 SCHEMA_VERSION = 1
 FILE_NAME = "catalog.sqlite"
 
-TEXT_VERSION = "1"
+TEXT_VERSION = "2"
 """Raise it when reading, cleaning, dating or cutting gives other results: every file is then read
 anew, and only texts that came out differently are embedded."""
 
@@ -434,6 +434,36 @@ class View:
         ]
         by_id = self.passages(ids)
         return [by_id[i] for i in ids]
+
+    def passages_about(
+        self, first: date, last: date, k: int, filters: Filters = EVERYTHING
+    ) -> list[int]:
+        """At most `k` ids of passages with a time within `first` to `last`, those that name single
+        days and the newest articles first."""
+        where, values = _where(filters)
+        rows = self._connection.execute(
+            "SELECT p.id, max(t.precision = 'day') AS exact FROM time_expression t"
+            " JOIN passage p ON p.id = t.passage_id JOIN article a ON a.id = p.article_id"
+            f" WHERE t.first_day >= ? AND t.last_day <= ? AND {where} GROUP BY p.id"
+            " ORDER BY exact DESC, a.published DESC, p.id LIMIT ?",
+            (first.isoformat(), last.isoformat(), *values, k),
+        )
+        return [int(row[0]) for row in rows]
+
+    def likeness(self, source: str, others: Sequence[str]) -> dict[str, float]:
+        """The cosine similarity of the mean passage vectors of an article and each of `others`."""
+        rows = self._connection.execute(
+            "SELECT a.source, v.value FROM article a JOIN passage p ON p.article_id = a.id"
+            " JOIN vector v ON v.key = p.vector_key"
+            f" WHERE a.current = 1 AND a.source IN ({_marks([source, *others])})",
+            (source, *others),
+        )
+        sums: dict[str, NDArray[np.float32]] = {}
+        for name, value in rows:
+            vector = np.frombuffer(value, dtype=np.float32)
+            sums[name] = sums[name] + vector if name in sums else vector
+        unit = {name: total / (np.linalg.norm(total) or 1.0) for name, total in sums.items()}
+        return {o: float(unit[o] @ unit[source]) for o in others if {o, source} <= unit.keys()}
 
     def times_between(self, source: str, start: int, end: int) -> list[TimeExpression]:
         """The time expressions of `source` that stand within `start:end`, in its order."""

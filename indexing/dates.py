@@ -1110,14 +1110,7 @@ def _digits_day(digits: str) -> date | None:
 
 def _stamp(document: Document, language: str) -> date | None:
     """The date of a line that is about the article: "Published: ...", a header, a wire code."""
-    visible = _without(document.raw, document)
-    lines: list[tuple[str, bool]] = []
-    at = 0
-    for line in visible.splitlines(keepends=True):
-        heading = document.raw[at : at + len(line)].lstrip(" \t\ufeff\r\n").startswith("#")
-        at += len(line)
-        if line.strip():
-            lines.append((line.rstrip()[:201], heading))
+    lines = [(line[:201], heading) for line, heading in visible_lines(document)]
     by_rank: dict[int, date] = {}
     feet: set[date] = set()
     for number, (line, heading) in enumerate(lines):
@@ -1139,15 +1132,16 @@ def _stamp(document: Document, language: str) -> date | None:
             else:
                 late = m["word"].lower() in ("updated", "modified", "stand")
                 by_rank.setdefault(2 if late else 0, found[0])
-        if number < 10 and len(line) <= 120 and (day := _header_day(line, language)):
-            by_rank.setdefault(1, day)
+        if number < 10 and len(line) <= 120 and (header := header_date(line, language)):
+            by_rank.setdefault(1, header[1])
     if len(feet) == 1:  # with several, they date the related stories listed there
         by_rank.setdefault(3, feet.pop())
     return by_rank[min(by_rank)] if by_rank else None
 
 
-def _header_day(line: str, language: str) -> date | None:
-    """The date of "USA TODAY, 2015-09-04" or "By Jane Doe | 5 Feb 2026 10:12 GMT"; prose has none."""
+def header_date(line: str, language: str) -> tuple[str, date] | None:
+    """The date of "USA TODAY, 2015-09-04" or "By Jane Doe | 5 Feb 2026 10:12 GMT", and what stands
+    before it; prose has none."""
     for word in _WORD.finditer(line):
         if not (found := _written_day(line, word.start(), language)):
             continue
@@ -1157,12 +1151,25 @@ def _header_day(line: str, language: str) -> date | None:
         prose = line.endswith((".", "!", "?")) and _AFTER_DATELINE.match(line, found[1])
         if prose or not (apart and all(map(_HEADER_WORD.match, names))):
             return None
-        return found[0] if _AFTER_STAMP.match(line[found[1] :]) else None
+        return (before, found[0]) if _AFTER_STAMP.match(line[found[1] :]) else None
     return None
 
 
-def _without(raw: str, document: Document) -> str:
+def visible_lines(document: Document) -> list[tuple[str, bool]]:
+    """The lines of the raw text that hold more than markup, and whether each is a heading."""
+    lines: list[tuple[str, bool]] = []
+    at = 0
+    for line in _without_markup(document).splitlines(keepends=True):
+        heading = document.raw[at : at + len(line)].lstrip(" \t\ufeff\r\n").startswith("#")
+        at += len(line)
+        if line.strip():
+            lines.append((line.rstrip(), heading))
+    return lines
+
+
+def _without_markup(document: Document) -> str:
     """`raw` with its markup (front matter above all) blanked."""
+    raw = document.raw
     pieces, at = [], 0
     for span in sorted(document.markup):
         if span.start >= at:

@@ -16,7 +16,7 @@ from textwrap import shorten
 
 from filelock import FileLock, Timeout
 
-from indexing import chunk, clean, copies, dates, read, vectors
+from indexing import chunk, clean, copies, dates, publisher, read, vectors
 from indexing.catalog import (
     FILE_NAME,
     CatalogWriter,
@@ -53,7 +53,7 @@ def prepare(document: Document, settings: Settings, model: str) -> PreparedArtic
         text=text,
         boilerplate=boilerplate,
         title=_title(metadata, text, cut),
-        publisher=metadata.get("publisher"),
+        publisher=publisher.publisher(document, text),
         published=published,
         published_from=published_from,
         language=metadata.get("language"),

@@ -1,0 +1,158 @@
+"""Where sources agree and where they differ: the values they state for one question.
+
+A value is compared by what it means ("$12B" is "$12 billion"; "30 days" is not assumed to be "a
+month"), a copy of an article is no second voice, and two sentences count as being about the same
+thing only if both answer well or one repeats the other with a name or number changed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from assistant.dates import best_time
+from assistant.schema import Agreement, Claim, Evidence
+from assistant.select import changed, is_twin
+from assistant.understand import Question, stem, words
+from assistant.values import NUMBER_KINDS, TIME_KINDS, numbers_of, values
+from indexing.dates import describe
+from indexing.schema import Span, TimeExpression
+
+SAME_MATTER = 2.0
+"""Logits behind the best within which another voice's value is for the same question."""
+COVERED = 0.75
+"""Share of the question's words that a sentence must have for that."""
+
+
+def value_span(question: Question, e: Evidence) -> Span | None:
+    """Where the sentence states what is asked for, counted from its own start; None if unclear."""
+    if question.wanted in TIME_KINDS:
+        t = best_time(question, e)
+        return Span(t.start - e.sentence.start, t.end - e.sentence.start) if t else None
+    found = values(question, e.text, e.hit.passage.text)
+    return Span(found[0].start, found[0].end) if found else None
+
+
+def stated(question: Question, e: Evidence) -> tuple[str, str] | None:
+    """The value a sentence states for the question: what it means, and its words."""
+    if question.wanted in TIME_KINDS:
+        t = best_time(question, e)
+        return (_meant(t), t.phrase) if t else None
+    if question.wanted in NUMBER_KINDS:
+        found = values(question, e.text, e.hit.passage.text)
+        return (found[0].normal, found[0].text) if found else None
+    return None
+
+
+_BEFORE_A_TIME = re.compile(r"^(?:for|within|in|on|by|about|around|the|a|an)\s+", re.IGNORECASE)
+
+
+def _meant(t: TimeExpression) -> str:
+    """What a time means: its days where it has any, else its number and unit."""
+    if t.first and t.last:
+        return f"{t.first}/{t.last}"
+    phrase = _BEFORE_A_TIME.sub("", t.phrase.casefold().replace("-", " "))
+    numbers = numbers_of(phrase)
+    unit = [stem(word) for word in words(phrase) if not numbers_of(word)]
+    return " ".join([*sorted(numbers), *unit])
+
+
+def backing(
+    question: Question, chosen: Sequence[Evidence], evidence: Sequence[Evidence], room: int
+) -> list[Evidence]:
+    """At most `room` further sentences, each of another voice, that state the value of the first."""
+    first = chosen[0] if chosen else None
+    value = stated(question, first) if first else None
+    if first is None or value is None:
+        return []
+    voices = {e.hit.info.voice for e in chosen}
+    found: list[Evidence] = []
+    for e in evidence:
+        if len(found) == room or e.relevance < first.relevance - 2 * SAME_MATTER:
+            break
+        other = stated(question, e)
+        if e.hit.info.voice not in voices and other and other[0] == value[0]:
+            found.append(e)
+            voices.add(e.hit.info.voice)
+    return found
+
+
+def agreement(question: Question, cited: Sequence[Evidence]) -> tuple[Agreement, ...]:
+    """The values that sentences cited as 1, 2, 3... state for the same matter, the newest first."""
+    if not cited:
+        return ()
+    grouped: dict[str, tuple[str, list[int]]] = {}
+    best = max(e.relevance for e in cited)
+    for number, e in enumerate(cited, 1):
+        value = stated(question, e)
+        if value is None:
+            continue
+        is_known = value[0] in grouped
+        if is_known or not grouped or _is_on_it(e, best, cited):
+            grouped.setdefault(value[0], (value[1], []))[1].append(number)
+    if not grouped:
+        for a, b, (one, two) in differences(cited):
+            grouped.setdefault(one.casefold(), (one, []))[1].append(a)
+            grouped.setdefault(two.casefold(), (two, []))[1].append(b)
+    kept = [Agreement(text, tuple(dict.fromkeys(numbers))) for text, numbers in grouped.values()]
+    return tuple(sorted(kept, key=lambda a: _newest(a, cited), reverse=True))
+
+
+def _is_on_it(e: Evidence, best: float, cited: Sequence[Evidence]) -> bool:
+    """Whether another value is one for the same question: the sentence has most of its words, or
+    tells what another cited one tells."""
+    is_full = e.covers >= COVERED and e.relevance > best - SAME_MATTER
+    return is_full or any(is_twin(e, other) for other in cited)
+
+
+def _newest(value: Agreement, cited: Sequence[Evidence]) -> date:
+    return max(cited[n - 1].hit.info.published or date.min for n in value.citations)
+
+
+def differences(cited: Sequence[Evidence]) -> list[tuple[int, int, tuple[str, str]]]:
+    """The pairs of citations that tell one thing with a name or number changed, and what differs."""
+    found = []
+    for a, one in enumerate(cited, 1):
+        for b, two in enumerate(cited[a:], a + 1):
+            if is_twin(one, two) and (pair := difference(one.text, two.text)):
+                found.append((a, b, pair))
+    return found
+
+
+_TOKEN = re.compile(r"\$?[\w’'-]+(?:[.,]\d+)*%?")
+
+
+def difference(a: str, b: str) -> tuple[str, str] | None:
+    """The first words in which two like sentences differ by a name or number; None without any."""
+    one, two = list(_TOKEN.finditer(a)), list(_TOKEN.finditer(b))
+    folded = [[m.group().casefold() for m in tokens] for tokens in (one, two)]
+    for tag, i, j, k, m in difflib.SequenceMatcher(
+        None, folded[0], folded[1], autojunk=False
+    ).get_opcodes():
+        if tag == "replace":
+            left = a[one[i].start() : one[j - 1].end()]
+            right = b[two[k].start() : two[m - 1].end()]
+            if changed(left, right) and len(left.split()) <= 6 and len(right.split()) <= 6:
+                return left, right
+    return None
+
+
+def differing(
+    question: Question, cited: Sequence[Evidence], number: Mapping[int, int]
+) -> Claim | None:
+    """ "The sources differ: **90%** (4 February 2026) [1]; **60%** [2]."; None where they do not."""
+    values = agreement(question, cited)
+    voices = {cited[n - 1].hit.info.voice for value in values for n in value.citations}
+    if len(values) < 2 or len(voices) < 2:
+        return None
+    said, numbers = [], []
+    for value in values:
+        own = [cited[n - 1] for n in value.citations]
+        days = [e.hit.info.published for e in own if e.hit.info.published]
+        when = f" ({describe(max(days), max(days), 'day')})" if days else ""
+        marks = [number[id(e)] for e in own]
+        said.append(f"**{value.value}**{when} {''.join(f'[{n}]' for n in marks)}")
+        numbers += marks
+    return Claim(f"The sources differ: {'; '.join(said)}", tuple(numbers))
