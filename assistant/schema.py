@@ -37,7 +37,8 @@ class Evidence:
     """A sentence of a passage, with what supports it as an answer.
 
     `logit` is the reranker's (unbounded; about -11 to 11), or stands for the hit's fused score where
-    no reranker is used; `relevance`, on the same scale, is what sentences are ranked by. `covers` is
+    no reranker is used; `relevance`, on the same scale, is what sentences are ranked by. `context` is
+    the reranker's logit of the sentence with its neighbours, None where that was not read. `covers` is
     the share of the question's words, weighed by rarity, in the sentence. `times` are the sentence's
     time expressions.
     """
@@ -48,6 +49,7 @@ class Evidence:
     relevance: float
     logit: float
     covers: float = 0.0
+    context: float | None = None
     times: tuple[TimeExpression, ...] = ()
 
 

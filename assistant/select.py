@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assistant.rerank import Reranker
 from assistant.schema import Evidence, Hit
@@ -20,6 +20,8 @@ from indexing.schema import Sentence, TimeExpression
 CANDIDATES = 14
 """Sentences the cross-encoder reads for one question, some 8 ms each on one core. Of the answers it
 finds among forty, it misses one in a hundred."""
+AGAIN = 3
+"""Of the best, those read once more in their context."""
 WANTING = 2.5
 """Logits a sentence loses that holds no value of the kind asked for."""
 SENTENCE = 1.0
@@ -97,7 +99,33 @@ def select(
         )
         for score, c in zip(scores, candidates, strict=True)
     ]
-    return sorted(evidence, key=lambda e: -e.relevance)
+    evidence.sort(key=lambda e: -e.relevance)
+    return evidence if reranker is None else _with_context(question, evidence, reranker)
+
+
+def _with_context(
+    question: Question, evidence: list[Evidence], reranker: Reranker
+) -> list[Evidence]:
+    """The best sentences read once more, with the ones around them: whether anything answers is told
+    better so, though not which sentence does."""
+    first = evidence[:AGAIN]
+    read = reranker.scores(question.text, [_around(e) for e in first])
+    again = [replace(e, context=float(score)) for e, score in zip(first, read, strict=True)]
+    return again + evidence[AGAIN:]
+
+
+def _around(e: Evidence) -> str:
+    passage = e.hit.passage
+    i = place_of(e)
+    start = passage.sentences[max(0, i - 1)].start
+    end = passage.sentences[min(len(passage.sentences) - 1, i + 1)].end
+    return f"{e.hit.info.title}. {passage.text[start - passage.start : end - passage.start]}"
+
+
+def place_of(e: Evidence) -> int:
+    """Which sentence of its passage the evidence is."""
+    sentences = e.hit.passage.sentences
+    return next((n for n, s in enumerate(sentences) if s.start <= e.sentence.start < s.end), 0)
 
 
 def _of(
@@ -285,9 +313,7 @@ _LEANS = re.compile(
 def with_opening(e: Evidence) -> tuple[Sentence, str]:
     """The sentence to quote, with the one before it where it leans on that: "It", "the bloc"."""
     passage = e.hit.passage
-    place = next(
-        (n for n, s in enumerate(passage.sentences) if s.start <= e.sentence.start < s.end), 0
-    )
+    place = place_of(e)
     if place == 0 or not _LEANS.match(e.text):
         return e.sentence, e.text
     start = passage.sentences[place - 1].start

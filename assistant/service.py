@@ -27,7 +27,14 @@ from assistant.schema import Answer, Claim, Evidence, Hit
 from assistant.select import CANDIDATES, Rarity, select
 from assistant.support import NOWHERE, signals, support
 from assistant.undated import dated_by_others
-from assistant.understand import Question, respelled, spelled_out, understand
+from assistant.understand import (
+    Question,
+    content_terms,
+    respelled,
+    spelled_out,
+    understand,
+    without,
+)
 from assistant.values import TIME_KINDS
 from assistant.verify import QuoteVerifier
 from indexing.catalog import Catalog, View, check_meta, read_meta
@@ -170,6 +177,8 @@ class Assistant:
         """One of the parts of a question as understood, and the sentences found for it, best first."""
         limited = limits(text, filters, self._articles(view), as_of)
         asked = understand(limited.text)
+        if limited.said:  # what only limits need not stand in an answer
+            asked = without(asked, content_terms(" ".join(limited.said)))
         if parts.joint:  # a clause names no topic of its own
             asked = replace(asked, is_topic=False)
         question, hits, alike = _retrieved(

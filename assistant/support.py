@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from assistant.schema import Evidence
-from assistant.select import Rarity, coverage, known_of
+from assistant.select import AGAIN, Rarity, coverage, known_of
 from assistant.understand import Question
 from assistant.values import NUMBER_KINDS, TIME_KINDS, has_value, value_of
 
@@ -44,7 +44,7 @@ def calibration() -> Calibration:
     return Calibration(**fitted)
 
 
-SIGNALS = ("relevance", "topical", "passage", "names", "value")
+SIGNALS = ("relevance", "context", "topical", "passage", "names", "value")
 OFF_TOPIC = 0.4
 """Cosine similarity above which a passage is on the question's topic; how far says nothing more."""
 UNKNOWN = 0.25
@@ -57,7 +57,8 @@ NOWHERE = 0.999
 def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) -> dict[str, float]:
     """What the support score is made of; each speaks for an answer.
 
-    relevance: the reranker's logit of the best sentence. passage: the share of the question's content
+    relevance: the reranker's logit of the best sentence. context: the highest of the best few read
+    with the sentences around them. passage: the share of the question's content
     words that stand in the best sentence's passage, or in what is known of its article, each word
     weighed by its rarity. names: that share of its names and numbers alone. value: 1
     unless a number or time is asked for and the best sentence has none, or none that is clearly of
@@ -67,7 +68,7 @@ def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) ->
     to nothing), up to OFF_TOPIC.
     """
     if not evidence:
-        return dict.fromkeys(SIGNALS, 0.0) | {"relevance": -12.0, "known": 1.0}
+        return dict.fromkeys(SIGNALS, 0.0) | {"relevance": -12.0, "context": -12.0, "known": 1.0}
     best = evidence[0]
     stems = known_of(best.hit)
     passage = coverage(question, stems, {term: rarity(term) for term in question.terms})
@@ -75,6 +76,7 @@ def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) ->
     dense = max((e.hit.dense or 0.0) for e in evidence[:5])
     return {
         "relevance": best.logit,
+        "context": max(e.logit if e.context is None else e.context for e in evidence[:AGAIN]),
         "topical": min(OFF_TOPIC, max(dense, OFF_TOPIC * passage)),
         "passage": passage,
         "names": coverage(question, stems, names) if names else 1.0,

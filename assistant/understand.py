@@ -84,7 +84,8 @@ _QUALITIES = (
     "capacity|debts?|valuation"
 )
 _GAP = (
-    r"(?:(?:is|are|was|were|'s)\s+)?(?:(?:the|its|their|his|her|a|an)\s+)?(?:[\w.'’&-]+\s+){0,4}?"
+    r"(?:(?:is|are|was|were|'s)\s+)?(?:(?:the|its|their|his|her|a|an)\s+)?"
+    r"(?:(?!(?:of|for|in|on|to|with|by|from|about|that|which|who)\b)[\w.'’&-]+\s+){0,4}?"
 )
 # Read where an interrogative stands, the first that fits.
 _AT: tuple[tuple[Wanted, str], ...] = (
@@ -127,21 +128,24 @@ _WHOLE_COMPILED = tuple((wanted, re.compile(pattern, re.IGNORECASE)) for wanted,
 _REST_COMPILED = tuple((wanted, re.compile(pattern, re.IGNORECASE)) for wanted, pattern in _REST)
 
 
-def _kind(text: str) -> Wanted | None:
-    """The kind of answer a text asks for, None where it does not say."""
+def _kind(text: str) -> tuple[Wanted | None, str]:
+    """The kind of answer a text asks for, None where it does not say, and the words that say it."""
     for wanted, pattern in _WHOLE_COMPILED:
-        if pattern.search(text):
-            return wanted
+        if m := pattern.search(text):
+            return wanted, m.group()
     found = list(_INTERROGATIVE.finditer(text))
     last = found[-1] if found and not _REST_COMPILED[-1][1].search(text) else None
     asked = next((m for m in found if _BEFORE_A_QUESTION.search(text[: m.start()])), last)
     if asked is not None:
         places = (asked.start(), asked.start("word"))
         for wanted, pattern in _AT_COMPILED:
-            if any(pattern.match(text, place) for place in places):
-                return wanted
-    rest = _REST_COMPILED if asked is None else _REST_COMPILED[:1]
-    return next((wanted for wanted, pattern in rest if pattern.search(text)), None)
+            for place in places:
+                if m := pattern.match(text, place):
+                    return wanted, m.group()
+    for wanted, pattern in _REST_COMPILED if asked is None else _REST_COMPILED[:1]:
+        if m := pattern.search(text):
+            return wanted, m.group()
+    return None, ""
 
 
 STOPWORDS = frozenset(
@@ -211,27 +215,42 @@ _EMPTY = frozenset(
 def understand(text: str) -> Question:
     """Reads a question that stands on its own (see `turns.read` for follow-ups)."""
     text = _STATUS.sub(lambda m: f"When is {m['what'] or m['other']}?", searchable(text), count=1)
-    wanted = _kind(text)
+    wanted, head = _kind(text)
     about = _ABOUT.match(text) if wanted in (None, Wanted.LIST) else None
     subject = text[about.end() :].strip(" ?!.") if about else ""
-    if content_terms(subject) and _kind(subject) is None:
+    if content_terms(subject) and _kind(subject)[0] is None:
         return _question(subject, Wanted.DESCRIPTION, is_topic=True)
     if wanted is Wanted.COMPARISON:
         stripped = _COMPARED.sub(" ", text).strip(" ?!.,")
         return _question(stripped if content_terms(stripped) else text, wanted, is_topic=True)
     if wanted is None:
         return _question(text, Wanted.DESCRIPTION, is_topic=not _ASKS.search(text))
-    return _question(text, wanted)
+    return _question(text, wanted, head)
 
 
-def _question(text: str, wanted: Wanted, is_topic: bool = False) -> Question:
+def _question(text: str, wanted: Wanted, head: str = "", is_topic: bool = False) -> Question:
     terms = content_terms(text)
-    if wanted is not Wanted.DESCRIPTION:
-        terms = tuple(t for t in terms if t not in _KIND_WORDS) or terms
     named = _named(text, is_topic)
+    if wanted is not Wanted.DESCRIPTION:
+        asked = {word for word in words(head) if word not in named}
+        asked -= set(words(text.replace(head, " ", 1)))  # said again, it is more than the kind
+        terms = tuple(t for t in terms if t not in _KIND_WORDS and t not in asked) or terms
     also = tuple((t, frozenset([stem(_PEOPLES[t])])) for t in terms if t in _PEOPLES)
     also += tuple((t, frozenset([stem(p)])) for p, t in _PEOPLES.items() if t in terms)
+    also += tuple((t, frozenset([stem(_SEATS[t])])) for t in terms if t in _SEATS)
     return Question(text, wanted, terms, tuple(t for t in terms if t in named), also, is_topic)
+
+
+def without(question: Question, words: Collection[str]) -> Question:
+    """The question with these words, and those that speak of reporting, no longer to be supported."""
+    dropped = {*words, *_REPORTING}
+    terms = tuple(t for t in question.terms if t not in dropped) or question.terms
+    return replace(question, terms=terms, names=tuple(t for t in question.names if t in terms))
+
+
+_REPORTING = frozenset(
+    "reported report reports coverage published news story stories dated written paper outlet".split()
+)
 
 
 def _named(text: str, is_topic: bool) -> frozenset[str]:
@@ -265,6 +284,18 @@ _PEOPLES = {
     for people, country in [line.split()]
 }
 """A people and its country stand for each other in a question."""
+
+_SEATS = {
+    seat: meant
+    for line in (
+        "london uk,london britain,canberra australia,brussels eu,brussels european,washington us,beijing china,"
+        "tokyo japan,ottawa canada,berlin germany,paris france,rome italy,madrid spain,moscow russia,kremlin russia,"
+        "kyiv ukraine,delhi india,seoul korea,brasilia brazil,jerusalem israel,tehran iran,ankara turkey,warsaw poland,"
+        "pentagon defense,pentagon defence,westminster parliament,downing minister"
+    ).split(",")
+    for seat, meant in [line.split()]
+}
+"""A seat of government stands for its country or body, as papers write."""
 
 _ABOUT = re.compile(
     r"^\W*(?:(?:please|can you|could you|would you|i (?:want|need|would like)|i'd like)\s+(?:to (?:know|hear|read)\s+)?)*"
@@ -307,7 +338,7 @@ _ASKS = re.compile(
 _KIND_WORDS = frozenset(
     """deadline deadlines date dates day month year time due when amount cost price number share percentage
     percent proportion reason list name names person place much big large worth long soon high expensive far old many amounts total value size call called stand stands happen happened
-    happening mean means difference differ agree compare comparison""".split()
+    happening mean means supposed told take takes took taken place come comes came difference differ agree compare comparison""".split()
 )
 """Words that say what kind of answer is wanted, and need not stand in it."""
 
@@ -370,7 +401,9 @@ def spelled_out(question: Question, texts: Iterable[str]) -> Question:
     for text in texts:
         tokens = [match.group() for match in _WORD.finditer(text)]
         for abbreviation in short:
-            phrase = _phrase_for(abbreviation.removesuffix("s"), tokens)
+            phrase = _defined(abbreviation, text) or _phrase_for(
+                abbreviation.removesuffix("s"), tokens
+            )
             if phrase and phrase.casefold() not in folded:
                 added.setdefault(abbreviation, phrase)
         for capitals in set(_CAPITALS.findall(text)):
@@ -405,4 +438,24 @@ def _phrase_for(abbreviation: str, tokens: Sequence[str]) -> str | None:
             j += 1
         if at == len(letters) and j - i >= 2:
             return " ".join(tokens[i:j])
+    return None
+
+
+def _defined(abbreviation: str, text: str) -> str | None:
+    """The words that a text sets before "(ABBREVIATION)" and whose letters it takes in turn
+    (Schwartz and Hearst 2003, "A simple algorithm for identifying abbreviation definitions")."""
+    m = re.search(
+        rf"((?:[\w.'’&-]+\s+){{1,{len(abbreviation) + 3}}})\(\s*{re.escape(abbreviation)}\s*\)",
+        text,
+    )
+    if m is None:
+        return None
+    before = m[1].split()
+    for first in range(len(before) - 1, -1, -1):
+        phrase = " ".join(before[first:])
+        if phrase[0].casefold() != abbreviation[0].casefold():
+            continue
+        letters = iter(phrase.casefold())
+        if all(c in letters for c in abbreviation.casefold()):
+            return phrase
     return None

@@ -1,6 +1,7 @@
 """Fits the support score of `assistant.support` on development questions.
 
     python -m eval.calibrate ../shared/bench/squad2 ../shared/bench/clapnq ... [--work DIR]
+        eval/sets/articles.jsonl=../shared/articles
 
 Each folder holds `corpus/` and `questions.jsonl` (`question`, `answerable`, and `evidence` spans or
 `answers`). Every
@@ -30,7 +31,7 @@ from assistant.service import Assistant, open_assistant
 from indexing.settings import Settings
 from indexing.sync import sync
 
-FALSE_REFUSALS = 0.05
+FALSE_REFUSALS = 0.03
 """The share of questions that could be answered which may be refused, to have fewer false answers."""
 SHOWN = 3
 """Sentences among which the evidence must be for a question to count as found."""
@@ -57,15 +58,23 @@ class Row:
         return support.together([fitted.confidence(s) for s in self.signals], self.joint)
 
 
-def measure(folder: Path, work: Path, most: int) -> list[Row]:
-    """Indexes a set's corpus under `work` and examines its questions, every so-manieth if over `most`."""
-    settings = replace(Settings(), corpus=folder / "corpus", index=work / folder.name)
+def measure(name: str, work: Path, most: int) -> list[Row]:
+    """Indexes a set's corpus under `work` and examines its questions, every so-manieth if over `most`.
+
+    `name` is a folder, or QUESTIONS=CORPUS; questions of a split called "test" are left alone.
+    """
+    file, _, corpus = name.partition("=")
+    questions = Path(file) if corpus else Path(file) / "questions.jsonl"
+    folder = Path(corpus) if corpus else Path(file) / "corpus"
+    title = Path(file).stem
+    settings = replace(Settings(), corpus=folder, index=work / title)
     sync(settings.corpus, settings)
     assistant = open_assistant(settings)
     try:
-        lines = (folder / "questions.jsonl").read_text("utf-8").splitlines()
-        step = max(1, len(lines) // most)
-        return [_row(assistant, folder.name, json.loads(line)) for line in lines[::step]]
+        cases = [json.loads(line) for line in questions.read_text("utf-8").splitlines()]
+        cases = [case for case in cases if case.get("split") != "test"]
+        step = max(1, len(cases) // most)
+        return [_row(assistant, title, case) for case in cases[::step]]
     finally:
         assistant.close()
 
@@ -83,7 +92,9 @@ def _row(assistant: Assistant, name: str, case: dict[str, Any]) -> Row:
         for span in gold
     )
     if not gold:
-        found = any(a.casefold() in e.text.casefold() for e in shown for a in case["answers"])
+        found = any(
+            a.casefold() in e.text.casefold() for e in shown for a in case.get("answers", ())
+        )
     return Row(name, case["id"], bool(case["answerable"]), found, examined.signals, examined.joint)
 
 
@@ -169,7 +180,7 @@ def report(rows: Sequence[Row], fitted: support.Calibration) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument(
-        "sets", nargs="+", type=Path, help="folders with corpus/ and questions.jsonl"
+        "sets", nargs="+", help="folders with corpus/ and questions.jsonl, or QUESTIONS=CORPUS"
     )
     parser.add_argument("--work", type=Path, help="where the indexes are kept between runs")
     parser.add_argument("--most", type=int, default=10**6, help="questions of a set, at about")
@@ -177,7 +188,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)
-        rows = [row for folder in arguments.sets for row in measure(folder, work, arguments.most)]
+        rows = [row for name in arguments.sets for row in measure(name, work, arguments.most)]
     if arguments.work:
         kept = arguments.work / "signals.jsonl"
         kept.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), "utf-8")

@@ -59,9 +59,7 @@ def evidence_of(
     hit = replace(hit, info=replace(hit.info, published=published))
     sentence = hit.passage.sentences[n]
     said = text[sentence.start : sentence.end]
-    return Evidence(
-        sentence, said, hit, relevance, relevance, covers=1.0, times=times_of(hit, n)
-    )
+    return Evidence(sentence, said, hit, relevance, relevance, covers=1.0, times=times_of(hit, n))
 
 
 def no_times(source: str, start: int, end: int) -> Sequence[TimeExpression]:
