@@ -15,7 +15,7 @@ from datetime import date
 from assistant.dates import best_time
 from assistant.schema import Agreement, Claim, Evidence
 from assistant.select import changed, is_twin
-from assistant.understand import Question, stem, words
+from assistant.understand import Question, Wanted, stem, words
 from assistant.values import NUMBER_KINDS, TIME_KINDS, numbers_of, values
 from indexing.dates import describe
 from indexing.schema import Span, TimeExpression
@@ -31,6 +31,8 @@ def value_span(question: Question, e: Evidence) -> Span | None:
     if question.wanted in TIME_KINDS:
         t = best_time(question, e)
         return Span(t.start - e.sentence.start, t.end - e.sentence.start) if t else None
+    if question.wanted is Wanted.BODY:
+        return None  # which of a sentence's names it is, its form does not tell
     found = values(question, e.text, e.hit.passage.text)
     return Span(found[0].start, found[0].end) if found else None
 

@@ -75,7 +75,9 @@ def dated_lead(question: Question, evidence: Sequence[Evidence], as_of: date) ->
         return None
     first = stated[0][1]
     alike = [(e, t) for e, t in stated if content_terms(t.phrase) == content_terms(first.phrase)]
-    e, t = next(((e, t) for e, t in alike if t.first is not None), stated[0])
+    dated = [(e, t) for e, t in alike if t.first is not None]
+    own = [(e, t) for e, t in dated if e.hit.info.published]  # the article's own date tells best
+    e, t = (own or dated or stated)[0]
     if t.first is None or t.last is None:
         return Lead(f"**{t.phrase}**, which cannot be dated: {t.rule}", (e,))
     rests_on = [e]

@@ -453,7 +453,12 @@ def _help(infos: Sequence[SourceInfo], none: str) -> str:
 
 def _example(infos: Sequence[SourceInfo]) -> str:
     original = next((info for info in infos if info.voice == info.source), infos[0])
-    return f"What is reported in “{_unmarked(original.title)}”?"
+    return about(_unmarked(original.title))
+
+
+def about(title: str) -> str:
+    """A question that any article answers."""
+    return f"What is reported in “{title}”?"
 
 
 def _only_english(asked: str) -> str:

@@ -32,7 +32,9 @@ ON_TOPIC = 6.0
 ENOUGH = 0.98
 """Of the probability that some sentence read answers: what the shown ones must hold together."""
 FAR = 8.0
-"""Logits behind the best from which a sentence is not shown, whatever is missing."""
+FAR_FROM_ALL = 4.5
+"""Logits behind the best from which a sentence is not shown, whatever is missing; fewer where all
+there is on a matter is asked for."""
 NEW_VALUE = 1.0
 TWIN_GAIN = 3.0
 """Logits for stating another value than those shown, and for doing so in the words of one of them:
@@ -136,11 +138,15 @@ def _of(
     stated = times(passage.source, passage.start, passage.end)
     title = stems_of(hit.info.title)
     header = stems_of(f"{hit.info.publisher or ''} {hit.info.published or ''}")
+    # A sentence of these words alone tells nothing: a byline, the title of what is asked about.
+    said = header | (title if question.is_topic else frozenset())
+    if question.wanted is not Wanted.YES_NO:
+        said |= question.stems
     before: frozenset[str] = frozenset()
     for i, whole in enumerate(passage.sentences):
         sentence, text = quotable(whole, _sentence_text(hit, i))
         stems = stems_of(text)
-        if stems - header:
+        if stems - said:
             own = tuple(t for t in stated if sentence.start <= t.start and t.end <= sentence.end)
             in_sentence = coverage(question, stems, weights)
             in_context = coverage(question, stems | title | before, weights)
@@ -208,7 +214,9 @@ def choose(question: Question, evidence: Sequence[Evidence], most: int) -> list[
     if not distinct:
         return []
     best = distinct[0].relevance
-    near = [e for e in distinct if e.relevance > best - FAR]
+    hears_all = question.wanted in (Wanted.COMPARISON, Wanted.LIST)
+    far = FAR_FROM_ALL if hears_all or question.is_topic else FAR
+    near = [e for e in distinct if e.relevance > best - far]
     mass = sum(math.exp(e.relevance - best) for e in distinct)
     chosen = [near[0]]
     held = math.exp(0.0) / mass
@@ -232,7 +240,6 @@ def choose(question: Question, evidence: Sequence[Evidence], most: int) -> list[
         differs = any(is_twin(pick, c) for c in chosen)
         said = sum(len(c.text.split()) for c in chosen)
         long = said + len(pick.text.split()) > WORDS
-        hears_all = question.wanted in (Wanted.COMPARISON, Wanted.LIST)
         if not differs and not hears_all and (held >= ENOUGH or long):
             continue
         chosen.append(pick)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant import quotes, turns
-from assistant.desk import Task, reply, task_of
+from assistant.desk import Task, about, reply, task_of
 from assistant.events import happened
 from assistant.limits import Limits, limits
 from assistant.rerank import Reranker, open_reranker
@@ -217,7 +217,7 @@ class Assistant:
             self.sources(), key=lambda info: (info.published or date.min, info.source), reverse=True
         )
         titles = dict.fromkeys(info.title for info in newest if info.voice == info.source)
-        return [f"What is reported in “{title}”?" for title in titles][:most]
+        return [about(title) for title in titles][:most]
 
     def close(self) -> None:
         self._vectors.close()

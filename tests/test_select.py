@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from assistant.schema import Evidence, Hit
 from assistant.select import (
+    AGAIN,
     OPENING_WORDS,
     WANTING,
     changed,
@@ -111,9 +112,9 @@ def test_without_a_reranker_the_order_of_the_hits_decides() -> None:
     ("question", "holding", "wanting"),
     [
         ("How much did the dam cost?", "The dam cost $3 million.", "The dam cost a great deal."),
-        ("How many dams were shut?", "They shut nine dams.", "They shut these dams."),
-        ("When was the dam shut?", "The dam was shut on 4 May 2025.", "The dam was shut again."),
-        ("How long was the dam shut?", "It was shut for two years.", "It was shut again."),
+        ("How many dams were shut?", "They shut nine dams.", "They shut these dams in silence."),
+        ("When was the dam shut?", "The dam was shut on 4 May 2025.", "The dam was shut in silence."),
+        ("How long was the dam shut?", "It was shut for two years.", "It was shut in silence."),
         ("Who shut the dam?", "The dam was shut by Ingrid Holm.", "The dam was shut by storms."),
     ],
 )
@@ -135,7 +136,8 @@ def test_no_more_sentences_are_read_than_allowed_those_with_the_words_first() ->
     hits = [hit_of(text), hit_of("The dam is old.", "b.txt")]
     reranker = Scripted({})
     found = select(understand("How old is the dam?"), hits, reranker, no_times, evenly, 5)
-    assert len(found) == len(reranker.read) == 5
+    assert len(found) == 5
+    assert len(reranker.read) == 5 + AGAIN
     assert "The dam is old." in {e.text for e in found}
 
 
@@ -205,7 +207,7 @@ def test_the_same_source_is_no_twin_of_itself() -> None:
 def test_one_clear_answer_is_shown_alone_and_what_is_far_behind_never() -> None:
     evidence = [
         evidence_of("The museum lost 25 paintings.", "a.txt", 6.0),
-        evidence_of("Rain is forecast for the weekend.", "b.txt", 1.0),
+        evidence_of("Rain is forecast for the weekend.", "b.txt", 1.6),
         evidence_of("Trams run late.", "c.txt", -4.0),
     ]
     assert choose(LOST, evidence, 3) == evidence[:1]
