@@ -73,6 +73,8 @@ def dated_lead(question: Question, evidence: Sequence[Evidence], as_of: date) ->
     stated = [(e, t) for e in evidence if (t := best_time(question, e))]
     if not stated:
         return None
+    if question.asks_deadline:  # a sentence that sets one, before one that only has a date
+        stated.sort(key=lambda pair: pair[1].kind != "deadline")
     first = stated[0][1]
     alike = [(e, t) for e, t in stated if content_terms(t.phrase) == content_terms(first.phrase)]
     dated = [(e, t) for e, t in alike if t.first is not None]

@@ -293,7 +293,10 @@ def why_not(
     """That the articles do not say, and which part of the question has no support in them."""
     if named := unknown(question, rarity):
         return f"The articles do not say: no article mentions {_listed(question, named)}."
-    nowhere = [t for t in question.terms if rarity(t) >= NOWHERE and is_telling(t)]
+    meant = {own for own, _ in question.also}
+    nowhere = [
+        t for t in question.terms if rarity(t) >= NOWHERE and is_telling(t) and t not in meant
+    ]
     if nowhere and confidence < calibration().near:
         return f"The articles do not say: no article has the word {_listed(question, nowhere)}."
     if not evidence:

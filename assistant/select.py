@@ -146,7 +146,10 @@ def _of(
     for i, whole in enumerate(passage.sentences):
         sentence, text = quotable(whole, _sentence_text(hit, i))
         stems = stems_of(text)
-        if stems - said:
+        is_on_it = not question.focus or any(
+            question.is_supported(t, stems | before) for t in question.focus
+        )
+        if stems - said and is_on_it:
             own = tuple(t for t in stated if sentence.start <= t.start and t.end <= sentence.end)
             in_sentence = coverage(question, stems, weights)
             in_context = coverage(question, stems | title | before, weights)

@@ -181,13 +181,15 @@ class Assistant:
             asked = without(asked, content_terms(" ".join(limited.said)))
         if parts.joint:  # a clause names no topic of its own
             asked = replace(asked, is_topic=False)
+        if parts.focus:
+            asked = replace(asked, focus=content_terms(parts.focus))
         question, hits, alike = _retrieved(
             asked, lambda q: search(q, PASSAGES, limited.filters), view.rarity
         )
         most = max(CANDIDATES // len(parts.texts), LEAST_CANDIDATES)
         evidence = select(question, hits, self._reranker, view.times_between, view.rarity, most)
         if question.wanted in TIME_KINDS:
-            evidence = dated_by_others(view, evidence)
+            evidence = dated_by_others(view, evidence, [hit.info for hit in hits])
         return _Found(question, evidence, alike, limited)
 
     def search(self, query: str, k: int = 10, filters: Filters | None = None) -> list[Hit]:

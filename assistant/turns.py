@@ -102,7 +102,7 @@ def _swapped(question: str, before: str) -> str | None:
     m = _SWAPS.match(question)
     if m is None:
         return None
-    new = (m["new"] or f"{m['lead'] or ''}{m['bare'] or ''}" or m["also"] or "").strip(" ?!.")
+    new = _new(m)
     bare = re.sub(r"^(?:for|in|with|by|to|from|of|on|at|under|the)\s+", "", new, flags=re.I)
     if not content_terms(bare) or re.match(rf"{_WH}\b", bare, re.I):
         return None
@@ -115,8 +115,13 @@ def _swapped(question: str, before: str) -> str | None:
     names = [n for n in _names(before) if n.casefold() not in bare.casefold()]
     if is_name and names:
         head, _, tail = before.rpartition(names[-1])
+        head = re.sub(r"\b(with|to|by|from|of|in|for)\s+the\s+\Z", r"\1 ", head)
         return f"{head}{bare}{tail}"
     return f"{before.rstrip(' ?!.')} {new}?"
+
+
+def _new(m: re.Match[str]) -> str:
+    return (m["new"] or f"{m['lead'] or ''}{m['bare'] or ''}" or m["also"] or "").strip(" ?!.")
 
 
 _PLACE_LIKE = frozenset(
@@ -140,14 +145,43 @@ def _names(text: str) -> list[str]:
     return found
 
 
+_ASKS_WHAT = re.compile(
+    r"^\W*(?:(?:and|but|so)\s+)?(?:what|which|who|where)\b(?!\s+(?:does|do|did)\s+[^?]*\b(?:say|mean)\b)",
+    re.IGNORECASE,
+)
+SHORT_ANSWER = 14
+"""Words of an answer that is but the thing asked for."""
+
+
+def _answered_with(before: str, answer: str) -> str:
+    """The thing that the last answer named, where its question asked for one: "it" means that."""
+    if not _ASKS_WHAT.match(before):
+        return ""
+    bold = re.search(r"\*\*([^*]{2,80})\*\*", answer)
+    plain = re.sub(r"\*\*|\[\d+\]", "", answer).strip()
+    said = plain.rstrip(" .!") if len(plain.split()) <= SHORT_ANSWER else bold[1] if bold else ""
+    said = re.split(r"(?<=[a-z])\.\s|;|,\s(?=[A-Z][\w.]*\d|H\.R)", said)[0]
+    if re.search(r"\b(?:is|are|was|were|has|have|had|will|said|says)\b", said):
+        return ""  # a sentence, not a name
+    named = re.match(r"(?:the|an?)\s+\w|[A-Z][\w.’'&-]+\s+[\w’'&-]+", said, re.IGNORECASE)
+    return (
+        said
+        if named and re.search(r"[A-Z]", said) and not re.match(r"\W*\d|by\s|within\s", said, re.I)
+        else ""
+    )
+
+
 def _subject(question: str, before: str, answer: str) -> str:
-    """What a pronoun of the question stands for: a person of the last answer, or the matter asked of."""
+    """What a pronoun of the question stands for: a person or thing that the last answer named, or
+    the matter asked of."""
     if _PERSONAL.search(question):
         people = [n for n in _names(before) if " " in n] or [
             n for n in _names(re.sub(r"\*\*|\[\d+\]", "", answer)) if " " in n
         ]
         if people:
             return people[0]
+    if said := _answered_with(before, answer):
+        return said
     opening = _OPENING.match(before)
     rest = before[opening.end() if opening else 0 :].strip(" ?!.")
     aux = (opening["aux"] or "").casefold() if opening else ""
@@ -191,6 +225,8 @@ class Parts:
 
     texts: tuple[str, ...]
     joint: bool = False
+    focus: str = ""
+    """What a follow-up puts in the place of something else: an answer must be about it."""
 
 
 def read(question: str, history: Sequence[tuple[str, str]] = ()) -> Parts:
@@ -206,7 +242,8 @@ def read(question: str, history: Sequence[tuple[str, str]] = ()) -> Parts:
         return Parts(tuple(text for text, _ in done[len(history) :]))
     whole = made_whole(question, history)
     clauses = _clauses(whole)
-    return Parts(clauses, joint=len(clauses) > 1)
+    swap = _SWAPS.match(question) if history and whole != question else None
+    return Parts(clauses, joint=len(clauses) > 1, focus=_new(swap) if swap else "")
 
 
 def _clauses(question: str) -> tuple[str, ...]:

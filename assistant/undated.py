@@ -23,12 +23,12 @@ APART = 10
 """Days that their dates may lie apart."""
 
 
-def dated_by_others(view: View, evidence: Sequence[Evidence]) -> list[Evidence]:
-    """The evidence, with the times of undated articles resolved where others allow it."""
+def dated_by_others(
+    view: View, evidence: Sequence[Evidence], articles: Sequence[SourceInfo]
+) -> list[Evidence]:
+    """The evidence, with the times of undated articles resolved where others of `articles` allow it."""
     found: dict[str, dict[int, TimeExpression]] = {}
-    known: dict[str, SourceInfo] = {}
-    for e in evidence:
-        known.setdefault(e.hit.info.source, e.hit.info)
+    known = {info.source: info for info in articles}
     dated = [info for info in known.values() if info.published and info.source == info.voice]
     resolved = []
     for e in evidence:

@@ -39,7 +39,8 @@ class Question:
     `text` stands on its own: a follow-up is completed from the history, and abbreviations may be
     spelled out at its end. `terms` are the words that evidence must support, lower case, in order,
     each once: its content words without those that only name the kind of answer; `names` are those of
-    them written as names or numbers. `also` gives, for a term, other words that mean it. `is_topic`: it asks nothing, but names a subject.
+    them written as names or numbers. `also` gives, for a term, other words that mean it. `is_topic`: it asks nothing, but names a subject. `focus`: words that the very
+    sentence must have, or the one before it.
     """
 
     text: str
@@ -48,6 +49,7 @@ class Question:
     names: tuple[str, ...] = ()
     also: tuple[tuple[str, frozenset[str]], ...] = ()
     is_topic: bool = False
+    focus: tuple[str, ...] = ()
 
     @property
     def asks_deadline(self) -> bool:
@@ -160,7 +162,7 @@ STOPWORDS = frozenset(
     many exactly whether anyone someone explain describe know article articles source sources""".split()
 )
 _DEADLINE = re.compile(
-    r"\b(?:deadlines?|due|drop-dead|by when|by what|expir\w+|time ?(?:limit|frame|line)|how soon)\b|"
+    r"\b(?:deadlines?|due|drop-dead|window|run out|time left|by when|by what|expir\w+|time ?(?:limit|frame|line)|how soon)\b|"
     r"\bwhen (?:must|should|do|does|did|has|have|is|are) .*\b(?:must|have to|has to|need to|needs to|supposed to|to be)\b|\bwhen must\b",
     re.IGNORECASE,
 )
@@ -214,6 +216,7 @@ _EMPTY = frozenset(
 
 def understand(text: str) -> Question:
     """Reads a question that stands on its own (see `turns.read` for follow-ups)."""
+    text = _HEARSAY.sub(lambda m: m["said"], text, count=1)
     text = _STATUS.sub(lambda m: f"When is {m['what'] or m['other']}?", searchable(text), count=1)
     wanted, head = _kind(text)
     about = _ABOUT.match(text) if wanted in (None, Wanted.LIST) else None
@@ -318,6 +321,11 @@ _STATUS = re.compile(
     re.IGNORECASE,
 )
 """Whether a time has passed: what is asked for is that time, which the answer sets against today."""
+_HEARSAY = re.compile(
+    r"^\W*(?:(?:someone|somebody|people|they|a \w+|my \w+)\s+(?:told me|says?|said|claims?)|i (?:heard|read|was told)|apparently)\s+(?:that\s+)?"
+    r"(?P<said>.+?)[\s,;-]+(?:is|was) (?:that|this|it) (?:right|true|correct|so)\b[\s?]*$",
+    re.IGNORECASE,
+)
 _COMPARED = re.compile(
     r"\b(?:please )?(?:compare|contrast)(?: and contrast)?(?: (?:what )?(?:all )?(?:the |these |those )?(?:five |different |various )?(?:articles|sources|reports|papers|outlets)"
     r"(?: say)?)?(?: (?:on|about|regarding|with regard to))?|"
@@ -383,7 +391,9 @@ def respelled(
     if text == question.text:
         return question, alike
     read = understand(text)
-    return replace(read, is_topic=question.is_topic, wanted=question.wanted), alike
+    return replace(
+        read, is_topic=question.is_topic, wanted=question.wanted, focus=question.focus
+    ), alike
 
 
 def spelled_out(question: Question, texts: Iterable[str]) -> Question:
@@ -397,7 +407,7 @@ def spelled_out(question: Question, texts: Iterable[str]) -> Question:
         w for w in own if w.casefold() not in STOPWORDS and (_CAPITALS.fullmatch(w) or len(w) == 3)
     ]
     folded = question.text.casefold()
-    added: dict[str, str] = {}
+    added: dict[str, str] = {t: _SEATS[t] for t in question.terms if t in _SEATS}
     for text in texts:
         tokens = [match.group() for match in _WORD.finditer(text)]
         for abbreviation in short:

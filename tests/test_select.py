@@ -113,7 +113,11 @@ def test_without_a_reranker_the_order_of_the_hits_decides() -> None:
     [
         ("How much did the dam cost?", "The dam cost $3 million.", "The dam cost a great deal."),
         ("How many dams were shut?", "They shut nine dams.", "They shut these dams in silence."),
-        ("When was the dam shut?", "The dam was shut on 4 May 2025.", "The dam was shut in silence."),
+        (
+            "When was the dam shut?",
+            "The dam was shut on 4 May 2025.",
+            "The dam was shut in silence.",
+        ),
         ("How long was the dam shut?", "It was shut for two years.", "It was shut in silence."),
         ("Who shut the dam?", "The dam was shut by Ingrid Holm.", "The dam was shut by storms."),
     ],

@@ -218,3 +218,23 @@ def test_reading_never_fails_and_always_gives_something_to_answer(
     assert not (parts.joint and len(parts.texts) == 1)
     if any(c.isalnum() for c in question):
         assert all(text.strip() for text in parts.texts)
+
+
+def test_it_means_the_thing_that_the_last_answer_named() -> None:
+    asked = "Which harbour bill got through the council?"
+    answer = "The Tessel Tolls Act, H.R. 12."
+    assert (
+        whole("who introduced it?", asked, answer=answer) == "who introduced The Tessel Tolls Act?"
+    )
+
+
+def test_a_time_that_the_last_answer_gave_is_nothing_to_point_at() -> None:
+    answer = "Within 30 days of 4 May, that is by 3 June 2026."
+    assert "3 June" not in whole("And when does it end?", PLAN, answer=answer)
+
+
+def test_what_a_follow_up_puts_in_another_s_place_is_its_focus() -> None:
+    history = [("When is the memorandum with the EU due?", "By 6 March 2026.")]
+    parts = read("and for Mexico?", history)
+    assert parts.texts == ("When is the memorandum with Mexico due?",)
+    assert "Mexico" in parts.focus

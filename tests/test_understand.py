@@ -277,3 +277,8 @@ def test_no_text_breaks_the_reading(question: str, texts: list[str]) -> None:
 def test_dotted_abbreviations_and_plurals_are_one_word() -> None:
     assert content_terms("The U.K. crews and their ships") == ("uk", "crews", "ships")
     assert stem("frameworks") == stem("framework")
+
+
+def test_what_was_heard_is_asked_about_itself() -> None:
+    asked = understand("someone told me the ferry was sold, is that right?")
+    assert asked.text == "the ferry was sold"
