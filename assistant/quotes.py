@@ -64,13 +64,11 @@ def compose(
     max_quotes: int,
     rarity: Rarity,
     joint: bool = False,
-    notes: Sequence[str] = (),
 ) -> Answer:
     """The answer that was found, each part in its turn; `not_in_corpus` where there is none.
 
     The confidence is `support.together`; `joint` ones, clauses of one question, stand or fall
     together by it, others each by its own.
-    `notes` say how the question was read, and end the text.
     """
     confidence = together([f.confidence for f in findings], joint)
     is_answered = (
@@ -78,7 +76,7 @@ def compose(
     )
     answering = [f for f in findings if f.evidence and (joint or f.answers)]
     if not is_answered or not answering:
-        return _refusal(findings, asked, confidence, rarity, notes)
+        return _refusal(findings, asked, confidence, rarity)
     claims: list[Claim] = []
     cited: list[Evidence] = []
     for place, finding in enumerate(answering):
@@ -112,7 +110,7 @@ def compose(
         status=Status.ANSWERED,
         engine=ENGINE,
         confidence=confidence,
-        text="\n\n".join([*(claim.text for claim in claims), *remarks, *notes]),
+        text="\n\n".join([*(claim.text for claim in claims), *remarks]),
         claims=tuple(claims),
         citations=tuple(_cited(n, e) for n, e in enumerate(cited, 1)),
         dates=answer_dates(cited, as_of)
@@ -260,7 +258,6 @@ def _refusal(
     asked: str,
     confidence: float,
     rarity: Rarity,
-    notes: Sequence[str],
 ) -> Answer:
     evidence = sorted(
         (e for f in findings for e in f.evidence), key=lambda e: e.relevance, reverse=True
@@ -282,7 +279,7 @@ def _refusal(
         status=Status.NOT_IN_CORPUS,
         engine=ENGINE,
         confidence=confidence,
-        text="\n\n".join([text, *notes]),
+        text=text,
         closest=tuple(_cited(n, e) for n, e in enumerate(distinct_of(evidence)[:CLOSEST], 1)),
     )
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant import quotes, turns
-from assistant.desk import Task, about, reply, task_of
+from assistant.desk import about, reply
 from assistant.events import happened
 from assistant.limits import Limits, limits
 from assistant.rerank import Reranker, open_reranker
@@ -26,6 +26,7 @@ from assistant.retrieve import Retriever, as_langchain
 from assistant.schema import Answer, Claim, Evidence, Hit
 from assistant.select import CANDIDATES, Rarity, select
 from assistant.support import NOWHERE, signals, support
+from assistant.tasks import Task, task_of
 from assistant.undated import dated_by_others
 from assistant.understand import (
     Question,

@@ -13,11 +13,12 @@ from conftest import write_files
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant import desk
-from assistant.desk import Task, reply, task_of
+from assistant import tasks
+from assistant.desk import NONE_LEFT, reply
 from assistant.quotes import ENGINE, MOVED
 from assistant.schema import Answer, Status
 from assistant.show import as_markdown, as_text, lines
+from assistant.tasks import Task, task_of
 from assistant.verify import QuoteVerifier
 from indexing.catalog import Catalog, View
 from indexing.schema import Filters
@@ -107,10 +108,10 @@ def test_courtesies_in_any_order_are_read(text: str) -> None:
 
 
 def test_words_that_tell_a_language_are_no_function_words_of_english() -> None:
-    for language, (telling, others, shared) in desk._FUNCTION_WORDS.items():
-        assert not (telling | others) & desk._ENGLISH, language
+    for language, (telling, others, shared) in tasks._FUNCTION_WORDS.items():
+        assert not (telling | others) & tasks._ENGLISH, language
         assert not telling & others, language
-        assert shared <= desk._ENGLISH, language
+        assert shared <= tasks._ENGLISH, language
 
 
 # The replies
@@ -303,7 +304,7 @@ def test_with_every_article_left_out_no_reply_fails(replying: Replying, task: Ta
     answer = replying(task, filters=Filters(source="nothing"))
     assert answer.status is Status.NOT_IN_CORPUS
     if task in (Task.GREETING, Task.HELP, Task.SOURCES, Task.NEWS, Task.SUMMARY):
-        assert desk.NONE_LEFT in answer.text
+        assert NONE_LEFT in answer.text
 
 
 def test_an_index_without_articles_says_what_to_do(settings: Settings) -> None:
