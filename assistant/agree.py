@@ -92,7 +92,7 @@ def agreement(question: Question, cited: Sequence[Evidence]) -> tuple[Agreement,
         if value is None:
             continue
         is_known = value[0] in grouped
-        if is_known or not grouped or _is_on_it(e, best, cited):
+        if is_known or not grouped or (_is_on_it(e, best, cited) and _is_like(question, e, cited)):
             grouped.setdefault(value[0], (value[1], []))[1].append(number)
     if not grouped:
         for a, b, (one, two) in differences(cited):
@@ -107,6 +107,15 @@ def _is_on_it(e: Evidence, best: float, cited: Sequence[Evidence]) -> bool:
     tells what another cited one tells."""
     is_full = e.covers >= COVERED and e.relevance > best - SAME_MATTER
     return is_full or any(is_twin(e, other) for other in cited)
+
+
+def _is_like(question: Question, e: Evidence, cited: Sequence[Evidence]) -> bool:
+    """Whether a time is of the kind of the first one stated: a deadline is no announcement's day."""
+    if question.wanted not in TIME_KINDS:
+        return True
+    kinds = [t.kind for other in cited if (t := best_time(question, other))]
+    own = best_time(question, e)
+    return own is None or own.kind == kinds[0]
 
 
 def _newest(value: Agreement, cited: Sequence[Evidence]) -> date:

@@ -50,6 +50,8 @@ OFF_TOPIC = 0.4
 UNKNOWN = 0.25
 """What is left of the confidence where a name of the question stands in no article: what is said of
 others is no answer."""
+ON_TOPIC = 0.45
+"""The share of a topic's words from which a passage is on it."""
 NOWHERE = 0.999
 """The rarity of a word from which no passage has it."""
 
@@ -109,7 +111,8 @@ def support(question: Question, evidence: Sequence[Evidence], rarity: Rarity) ->
     wrong: it is supported as far as the articles have its words."""
     measured = signals(question, evidence, rarity)
     if question.is_topic:
-        return measured["known"] * min(0.99, measured["passage"])
+        held = min(0.99, measured["passage"])
+        return measured["known"] * (held if held >= ON_TOPIC else held * UNKNOWN)
     return calibration().confidence(measured)
 
 
