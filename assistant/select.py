@@ -139,9 +139,10 @@ def _of(
     title = stems_of(hit.info.title)
     header = stems_of(f"{hit.info.publisher or ''} {hit.info.published or ''}")
     # A sentence of these words alone tells nothing: a byline, the title of what is asked about.
-    said = header | (title if question.is_topic else frozenset())
-    if question.wanted is not Wanted.YES_NO:
-        said |= question.stems
+    is_asked = question.is_topic != (
+        title <= question.stems
+    )  # whose words are a topic, may be sought
+    said = header | (title if is_asked and len(passage.sentences) > 1 else frozenset())
     before: frozenset[str] = frozenset()
     for i, whole in enumerate(passage.sentences):
         sentence, text = quotable(whole, _sentence_text(hit, i))
