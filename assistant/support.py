@@ -50,7 +50,7 @@ OFF_TOPIC = 0.4
 UNKNOWN = 0.25
 """What is left of the confidence where a name of the question stands in no article: what is said of
 others is no answer."""
-ON_TOPIC = 0.45
+ON_TOPIC = 0.3
 """The share of a topic's words from which a passage is on it."""
 NOWHERE = 0.999
 """The rarity of a word from which no passage has it."""
