@@ -15,6 +15,7 @@ from datetime import date
 from assistant.dates import best_time
 from assistant.schema import Agreement, Claim, Evidence
 from assistant.select import changed, is_twin
+from assistant.show import marks
 from assistant.understand import Question, Wanted, stem, words
 from assistant.values import NUMBER_KINDS, TIME_KINDS, numbers_of, values
 from indexing.dates import describe
@@ -163,7 +164,7 @@ def differing(
         own = [cited[n - 1] for n in value.citations]
         days = [e.hit.info.published for e in own if e.hit.info.published]
         when = f" ({describe(max(days), max(days), 'day')})" if days else ""
-        marks = [number[id(e)] for e in own]
-        said.append(f"**{value.value}**{when} {''.join(f'[{n}]' for n in marks)}")
-        numbers += marks
+        cites = [number[id(e)] for e in own]
+        said.append(f"**{value.value}**{when} {marks(cites)}")
+        numbers += cites
     return Claim(f"The sources differ: {'; '.join(said)}", tuple(numbers))

@@ -82,12 +82,10 @@ def dated_lead(question: Question, evidence: Sequence[Evidence], as_of: date) ->
     e, t = (own or dated or stated)[0]
     if t.first is None or t.last is None:
         return Lead(f"**{t.phrase}**, which cannot be dated: {t.rule}", (e,))
+    day = iso(t.first, t.precision)
     rests_on = [e]
     for other, said in stated:
-        is_same_day = (
-            iso(said.first, said.precision) == iso(t.first, t.precision) if said.first else False
-        )
-        if other is not e and is_same_day:
+        if other is not e and said.first and iso(said.first, said.precision) == day:
             rests_on.append(other)
     told = e.hit.info.published
     to_come = t.anchor is not None or (told is not None and t.last >= told)  # not "until 1978"

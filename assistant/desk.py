@@ -8,16 +8,17 @@ others say only what Dateline knows of itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from assistant.quotes import ENGINE, MOVED, citation, verbatim
-from assistant.schema import Answer, Citation, Claim, Status
+from assistant.quotes import MOVED, citation, sure, uncited, verbatim
+from assistant.schema import Answer, Citation, Claim
 from assistant.select import quotable
-from assistant.show import age, long_date
+from assistant.show import age, long_date, marks
 from assistant.tasks import Task, languages
 from assistant.understand import words
+from assistant.verify import Verify
 from indexing.catalog import View
 from indexing.dates import describe
 from indexing.schema import EVERYTHING, Filters, Sentence, SourceInfo
@@ -30,9 +31,6 @@ VOICES = 4
 """Articles a summary quotes."""
 PROSE_WORDS = 6
 """From which a sentence is taken to tell something, not to head or sign it."""
-
-Verify = Callable[[str, int, int, str], bool]
-"""Whether `quote` stands at `start:end` of `source`; see `verify`."""
 
 
 def reply(
@@ -149,10 +147,6 @@ def _unmarked(text: str) -> str:
     return verbatim(" ".join(text.split()))
 
 
-def _marks(numbers: Iterable[int]) -> str:
-    return "".join(f"[{n}]" for n in numbers)
-
-
 @dataclass(frozen=True, slots=True)
 class _Quote:
     """Characters of an article, at their place."""
@@ -179,7 +173,7 @@ class _Desk:
 
     def says(self, text: str) -> Answer:
         """A reply that speaks of no article's content, and so cites none."""
-        return Answer(self._asked, Status.NOT_IN_CORPUS, ENGINE, 0.0, text)
+        return uncited(self._asked, text)
 
     def lists(self, lead: str = "") -> Answer:
         """The newest articles, each a line that cites its title; undated ones come last."""
@@ -191,7 +185,7 @@ class _Desk:
         counted = self._counted(shown[0].info.published, len(listed) - len(shown))
         return self._answers(
             [
-                Claim(f"{lead}{counted} {_marks(numbers)}", numbers),
+                Claim(f"{lead}{counted} {marks(numbers)}", numbers),
                 *(Claim(f"{self._line(q.info)} [{n}]", (n,)) for n, q in enumerate(shown, 1)),
             ],
             shown,
@@ -209,7 +203,7 @@ class _Desk:
         numbers = tuple(range(1, len(shown) + 1))
         some = f"; {len(shown)} of that day's {len(voices)}" if len(shown) < len(voices) else ""
         lead = f"**{long_date(newest)}** ({age(newest, self._as_of)}) is the newest article's date{some}."
-        return self._answers([Claim(f"{lead} {_marks(numbers)}", numbers), *_quoted(shown)], shown)
+        return self._answers([Claim(f"{lead} {marks(numbers)}", numbers), *_quoted(shown)], shown)
 
     def sums_up(self) -> Answer:
         """How the newest articles open, in their own words; copies have one opening."""
@@ -281,15 +275,7 @@ class _Desk:
         ]
 
     def _answers(self, claims: Sequence[Claim], shown: Sequence[_Quote]) -> Answer:
-        return Answer(
-            question=self._asked,
-            status=Status.ANSWERED,
-            engine=ENGINE,
-            confidence=1.0,
-            text="\n\n".join(claim.text for claim in claims),
-            claims=tuple(claims),
-            citations=tuple(q.cited(n) for n, q in enumerate(shown, 1)),
-        )
+        return sure(self._asked, claims, [q.cited(n) for n, q in enumerate(shown, 1)])
 
 
 _ENDED = re.compile(r"[.!?…]['\"’”»)\]]*$")
@@ -310,6 +296,6 @@ def _quoted(shown: Sequence[_Quote]) -> list[Claim]:
     for number, quote in enumerate(shown, 1):
         said.setdefault(tuple(words(quote.text)) or (quote.text,), []).append(number)
     return [
-        Claim(f"{verbatim(shown[numbers[0] - 1].text)} {_marks(numbers)}", tuple(numbers))
+        Claim(f"{verbatim(shown[numbers[0] - 1].text)} {marks(numbers)}", tuple(numbers))
         for numbers in said.values()
     ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import date
 
-from assistant.quotes import ENGINE, answer_of
-from assistant.schema import Answer, Evidence, Hit, Status
-from assistant.select import is_same, quotable
+from assistant.quotes import answer_of, uncited
+from assistant.schema import Answer, Evidence, Hit
+from assistant.select import is_same, sentences_of
 from assistant.understand import content_terms
+from assistant.verify import Verify
 from indexing.catalog import View
 from indexing.dates import describe, parse_day
 from indexing.schema import EVERYTHING, Filters
@@ -54,7 +54,7 @@ def happened(
     view: View,
     as_of: date,
     most: int,
-    verify: Callable[[str, int, int, str], bool],
+    verify: Verify,
     filters: Filters = EVERYTHING,
 ) -> Answer | None:
     """What the articles say of the time a question asks for; None for any other question.
@@ -76,7 +76,7 @@ def happened(
     if not found:
         said = f"; the newest article is of {_described(newest, newest)}" if newest else ""
         text = f"The articles do not say: none of them speaks of {day}{said}."
-        return Answer(question, Status.NOT_IN_CORPUS, ENGINE, 0.0, text)
+        return uncited(question, text)
     return answer_of(question, f"**{day}**{counted}:", found)
 
 
@@ -95,7 +95,7 @@ def _sentences(
     last: date,
     filters: Filters,
     most: int,
-    verify: Callable[[str, int, int, str], bool],
+    verify: Verify,
 ) -> list[Evidence]:
     """At most `most` sentences with a time in the span, each saying something else, every voice heard
     before one is heard again."""
@@ -105,18 +105,15 @@ def _sentences(
     stored = view.passages(ids)
     for identity in ids:
         passage, info = stored[identity].passage, stored[identity].info
-        for sentence in passage.sentences:
-            times = view.times_between(info.source, sentence.start, sentence.end)
+        hit = Hit(passage, info, None, None, 0.0)
+        for place, text, times in sentences_of(hit, view.times_between):
             if not any(t.first and t.last and first <= t.first and t.last <= last for t in times):
                 continue
-            text = passage.text[sentence.start - passage.start : sentence.end - passage.start]
-            place, text = quotable(sentence, text)
             if not verify(info.source, place.start, place.end, text):
                 continue
             if any(is_same(text, e.text) for _, e in found):
                 continue
-            hit = Hit(passage, info, None, None, 0.0)
             turn = heard[info.voice] = heard.get(info.voice, 0) + 1
-            found.append((turn, Evidence(place, text, hit, 0.0, 0.0, times=tuple(times))))
+            found.append((turn, Evidence(place, text, hit, 0.0, 0.0, times=times)))
     found.sort(key=lambda entry: entry[0])
     return [e for _, e in found[:most]]

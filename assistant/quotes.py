@@ -13,6 +13,7 @@ from assistant import agree
 from assistant.dates import Lead, answer_dates, dated_lead
 from assistant.schema import Answer, Citation, Claim, Evidence, Status
 from assistant.select import Rarity, choose, distinct_of, is_same, known_of, with_opening
+from assistant.show import marks
 from assistant.support import NOWHERE, calibration, together, unknown
 from assistant.understand import Question, Wanted, is_telling
 from assistant.values import NUMBER_KINDS, TIME_KINDS
@@ -129,16 +130,18 @@ def _answered(
     lead = dated_lead(question, [*chosen, *backing], as_of) or _direct(question, chosen, backing)
     # What the direct answer rests on is cited, and so numbered, first.
     first = list(lead.rests_on) if lead else []
-    cited = first + [e for e in chosen if not any(e is f for f in first)]
+    led = {id(e) for e in first}
+    cited = first + [e for e in chosen if id(e) not in led]
     number = {id(e): n for n, e in enumerate(cited, before + 1)}
+    only_back = {id(e) for e in backing}
+    shown = [e for e in cited if id(e) not in only_back]
     claims = []
     if differing := agree.differing(question, cited, number):
         claims.append(differing)
-        lead = None if all(any(e is c for c in chosen) for e in cited) else lead
+        lead = lead if len(shown) < len(cited) else None
     if lead is not None:
         numbers = tuple(number[id(e)] for e in lead.rests_on)
-        claims.append(Claim(f"{lead.text}. {''.join(f'[{n}]' for n in numbers)}", numbers))
-    shown = [e for e in cited if any(e is c for c in chosen)]
+        claims.append(Claim(f"{lead.text}. {marks(numbers)}", numbers))
     return [*claims, *_quoted(question, shown, number)], cited
 
 
@@ -165,10 +168,15 @@ def _direct(
 
 
 def answer_of(asked: str, lead: str, shown: Sequence[Evidence]) -> Answer:
-    """An answer that quotes `shown` under a line of ours, sure of itself."""
+    """An answer that quotes `shown` under a line of ours."""
     numbers = tuple(range(1, len(shown) + 1))
-    claims = [Claim(f"{lead} {''.join(f'[{n}]' for n in numbers)}", numbers)]
+    claims = [Claim(f"{lead} {marks(numbers)}", numbers)]
     claims += [Claim(f"{verbatim(e.text)} [{n}]", (n,)) for n, e in enumerate(shown, 1)]
+    return sure(asked, claims, [_cited(n, e) for n, e in enumerate(shown, 1)])
+
+
+def sure(asked: str, claims: Sequence[Claim], citations: Sequence[Citation]) -> Answer:
+    """An answer that needs no weighing: it tells what stands in the articles."""
     return Answer(
         question=asked,
         status=Status.ANSWERED,
@@ -176,8 +184,13 @@ def answer_of(asked: str, lead: str, shown: Sequence[Evidence]) -> Answer:
         confidence=1.0,
         text="\n\n".join(claim.text for claim in claims),
         claims=tuple(claims),
-        citations=tuple(_cited(n, e) for n, e in enumerate(shown, 1)),
+        citations=tuple(citations),
     )
+
+
+def uncited(asked: str, text: str) -> Answer:
+    """A reply that speaks of no article's content, and so cites none."""
+    return Answer(asked, Status.NOT_IN_CORPUS, ENGINE, 0.0, text)
 
 
 _COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
@@ -236,7 +249,7 @@ def _quoted(
         if bold is not None:
             text = f"{text[: bold.start]}**{text[bold.start : bold.end]}**{text[bold.end :]}"
         numbers = tuple(number[id(e)] for e in group)
-        claims.append(Claim(f"{verbatim(text)} {''.join(f'[{n}]' for n in numbers)}", numbers))
+        claims.append(Claim(f"{verbatim(text)} {marks(numbers)}", numbers))
     return claims
 
 

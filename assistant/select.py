@@ -135,29 +135,37 @@ def _of(
 ) -> Iterator[_Candidate]:
     """The sentences of a passage, with what their words say of them."""
     passage = hit.passage
-    stated = times(passage.source, passage.start, passage.end)
     title = stems_of(hit.info.title)
     header = stems_of(f"{hit.info.publisher or ''} {hit.info.published or ''}")
     # A sentence of these words alone tells nothing: a byline, the title of what is asked about.
-    is_asked = question.is_topic != (
-        title <= question.stems
-    )  # whose words are a topic, may be sought
+    # But a title that is the very topic may be what is sought.
+    is_asked = question.is_topic != (title <= question.stems)
     said = header | (title if is_asked and len(passage.sentences) > 1 else frozenset())
     before: frozenset[str] = frozenset()
-    for i, whole in enumerate(passage.sentences):
-        sentence, text = quotable(whole, _sentence_text(hit, i))
+    for i, (sentence, text, own) in enumerate(sentences_of(hit, times)):
         stems = stems_of(text)
         is_on_it = not question.focus or any(
             question.is_supported(t, stems | before) for t in question.focus
         )
         if stems - said and is_on_it:
-            own = tuple(t for t in stated if sentence.start <= t.start and t.end <= sentence.end)
             in_sentence = coverage(question, stems, weights)
             in_context = coverage(question, stems | title | before, weights)
             wanting = not has_value(question, text, own, hit.info.published)
             promise = in_sentence + 0.5 * in_context + 2 * hit.fused - 0.4 * wanting
             yield _Candidate(hit, i, sentence, text, own, in_sentence, wanting, promise)
         before = stems
+
+
+def sentences_of(
+    hit: Hit, times: Times
+) -> Iterator[tuple[Sentence, str, tuple[TimeExpression, ...]]]:
+    """The sentences of a passage as they may be quoted, with their text and their times."""
+    passage = hit.passage
+    stated = times(passage.source, passage.start, passage.end)
+    for i, whole in enumerate(passage.sentences):
+        sentence, text = quotable(whole, _sentence_text(hit, i))
+        own = tuple(t for t in stated if sentence.start <= t.start and t.end <= sentence.end)
+        yield sentence, text, own
 
 
 def in_context(hit: Hit, i: int) -> str:
@@ -222,18 +230,24 @@ def choose(question: Question, evidence: Sequence[Evidence], most: int) -> list[
     far = FAR_FROM_ALL if hears_all or question.is_topic else FAR
     near = [e for e in distinct if e.relevance > best - far]
     mass = sum(math.exp(e.relevance - best) for e in distinct)
+    values = {id(e): value_of(question, e) for e in near}
     chosen = [near[0]]
-    held = math.exp(0.0) / mass
+    held = 1 / mass
     left = near[1:]
     while left and len(chosen) < most:
-        shown = {value_of(question, c) for c in chosen}
+        shown = {values[id(c)] for c in chosen} | {None}  # no value is not a new one
         voices = {c.hit.info.voice for c in chosen}
+        twins = {id(e) for e in left if any(is_twin(e, c) for c in chosen)}
 
-        def worth(e: Evidence, shown: set[str | None] = shown, voices: set[str] = voices) -> float:
-            value = value_of(question, e)
-            is_new = value is not None and value not in shown
-            if any(is_twin(e, c) for c in chosen):
+        def worth(
+            e: Evidence,
+            shown: set[str | None] = shown,
+            voices: set[str] = voices,
+            twins: set[int] = twins,
+        ) -> float:
+            if id(e) in twins:
                 return e.relevance + TWIN_GAIN
+            is_new = values[id(e)] not in shown
             unheard = question.wanted is Wanted.COMPARISON and e.hit.info.voice not in voices
             return e.relevance + NEW_VALUE * is_new + 3 * unheard
 
@@ -241,10 +255,9 @@ def choose(question: Question, evidence: Sequence[Evidence], most: int) -> list[
         left.remove(pick)
         if any(is_same(pick.text, c.text) for c in chosen):
             continue
-        differs = any(is_twin(pick, c) for c in chosen)
         said = sum(len(c.text.split()) for c in chosen)
         long = said + len(pick.text.split()) > WORDS
-        if not differs and not hears_all and (held >= ENOUGH or long):
+        if id(pick) not in twins and not hears_all and (held >= ENOUGH or long):
             continue
         chosen.append(pick)
         held += math.exp(pick.relevance - best) / mass
@@ -327,15 +340,10 @@ def with_opening(e: Evidence) -> tuple[Sentence, str]:
     place = place_of(e)
     if place == 0 or not _LEANS.match(e.text):
         return e.sentence, e.text
-    start = passage.sentences[place - 1].start
-    start, text = _from(passage.text, passage.start, start, e.sentence.end)
+    both = Sentence(passage.sentences[place - 1].start, e.sentence.end)
+    sentence, text = quotable(
+        both, passage.text[both.start - passage.start : both.end - passage.start]
+    )
     if len(text.split()) > OPENING_WORDS or "\n\n" in text:
         return e.sentence, e.text
-    return Sentence(start, e.sentence.end), text
-
-
-def _from(text: str, offset: int, start: int, end: int) -> tuple[int, str]:
-    whole = text[start - offset : end - offset]
-    bullet = _BULLET.match(whole)
-    cut = bullet.end() if bullet else 0
-    return start + cut, whole[cut:]
+    return sentence, text

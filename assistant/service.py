@@ -133,7 +133,9 @@ class Assistant:
         question = question[:LONGEST_QUESTION]
         with self._catalog.view() as view:
             chain = self._chain(view, filters or Filters(), as_of or date.today())
-            answer: Answer = chain.invoke({"asked": question, "history": tuple(history)})
+            answer: Answer = chain.invoke(
+                {"asked": question, "text": searchable(question), "history": tuple(history)}
+            )
         return answer
 
     def stream(
@@ -238,7 +240,8 @@ class Assistant:
         return Retriever(Snapshot(view, self._vectors), self._embedder, reranker)
 
     def _chain(self, view: View, filters: Filters, as_of: date) -> Runnable[Any, Answer]:
-        """The steps of one question: {"asked", "history"} in, an Answer out."""
+        """The steps of one question: {"asked", "text", "history"} in, an Answer out; `text` is
+        `asked` as it can be searched for."""
         from langchain_core.runnables import RunnableLambda
 
         retriever = self._retriever(view)
@@ -253,13 +256,12 @@ class Assistant:
 
         def at_the_desk(state: dict[str, Any]) -> Answer | None:
             """The reply to what is no question on content, or asks for a day and nothing else."""
-            asked = searchable(state["asked"])
-            if (task := task_of(asked)) is not Task.QUESTION:
+            if (task := task_of(state["text"])) is not Task.QUESTION:
                 return reply(task, state["asked"], view, as_of, verify, filters)
-            return happened(asked, view, as_of, self._settings.max_quotes, verify, filters)
+            return happened(state["text"], view, as_of, self._settings.max_quotes, verify, filters)
 
         def understood(state: dict[str, Any]) -> dict[str, Any]:
-            return {**state, "parts": turns.read(searchable(state["asked"]), state["history"])}
+            return {**state, "parts": turns.read(state["text"], state["history"])}
 
         def selected(state: dict[str, Any]) -> dict[str, Any]:
             parts = state["parts"]

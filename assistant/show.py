@@ -169,7 +169,8 @@ def _pieces(row: str, numbers: frozenset[int]) -> list[Piece]:
     return [p for p in pieces if p.text] if any(p.text.strip() for p in pieces) else []
 
 
-def _marks(numbers: Sequence[int]) -> str:
+def marks(numbers: Sequence[int]) -> str:
+    """The marks of citations as they stand in an answer: "[1][2]"."""
     return "".join(f"[{number}]" for number in numbers)
 
 
@@ -284,10 +285,10 @@ def as_text(answer: Answer, width: int = 80, as_of: date | None = None) -> str:
         body = "".join(f"[{p.text}]" if p.kind == "mark" else _spaced(p.text) for p in line.pieces)
         blocks.append(_filled(body, width, "- " if line.is_item else ""))
     for when in answer.dates:
-        about = f"{_reduced_date(when.date)}: {plain(_reckoning(when))} {_marks(when.citations)}"
+        about = f"{_reduced_date(when.date)}: {plain(_reckoning(when))} {marks(when.citations)}"
         blocks.append(_filled(about, width))
     if lead := _agreement_lead(answer):
-        values = (f"{plain(a.value)} {_marks(a.citations)}".rstrip() for a in answer.agreement)
+        values = (f"{plain(a.value)} {marks(a.citations)}".rstrip() for a in answer.agreement)
         blocks.append(_filled(f"{lead}: {'; '.join(values)}", width))
     blocks += [_citation_as_text(citation, width, as_of) for citation in answer.citations]
     if answer.closest:

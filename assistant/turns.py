@@ -207,7 +207,7 @@ _SOURCE_NOUN = re.compile(
     re.IGNORECASE,
 )
 _NEXT_SOURCE = re.compile(
-    r",?\s+(?:and(?:\s+also)?|while|whereas|versus|than)\s+(?=(?:does\s+|did\s+)?(?:the|an?|another|one)\b)|,\s+(?=did\b|does\b|was\b|has\b|is\b|which\b|who\b|what\b)",
+    r",?\s+(?:and(?:\s+also)?|versus|than)\s+(?=(?:does\s+|did\s+)?(?:the|an?|another|one)\b)|,\s+(?=did\b|does\b|was\b|has\b|is\b|which\b|who\b|what\b)",
     re.IGNORECASE,
 )
 _ALSO_IS = re.compile(

@@ -63,7 +63,7 @@ def _read_again(
     text = view.text_of(info.source) or ""
     sentences = [s for stored in view.passages_of(info.source) for s in stored.passage.sentences]
     readings = [_by_place(text, sentences, day) for day in days]
-    said = f"its article is undated, and read with others on the same matter ({_span(days)})"
+    said = f"its article is undated, and read with others on the same matter ({describe(days[0], days[-1], 'day')})"
     agreed = {}
     for start, t in readings[0].items():
         others = [r.get(start) for r in readings]
@@ -74,7 +74,3 @@ def _read_again(
 
 def _by_place(text: str, sentences: Sequence[Sentence], day: date) -> dict[int, TimeExpression]:
     return {t.start: t for row in time_expressions(text, sentences, day) for t in row}
-
-
-def _span(days: Sequence[date]) -> str:
-    return describe(days[0], days[-1], "day")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from indexing import read
 from indexing.catalog import View, fingerprint
 from indexing.errors import UnreadableFile
 from indexing.settings import Settings
+
+Verify = Callable[[str, int, int, str], bool]
+"""Whether `quote` stands at `start:end` of `source`: `QuoteVerifier.holds` over one view."""
 
 
 class QuoteVerifier:

@@ -289,6 +289,7 @@ class View:
         self.meta = meta
         self._passages: int | None = None
         self._texts: dict[str, str | None] = {}
+        self._rarities: dict[str, float] = {}
 
     def sources(self, filters: Filters = EVERYTHING) -> list[SourceInfo]:
         """The articles, sorted by source."""
@@ -333,6 +334,11 @@ class View:
 
     def rarity(self, word: str) -> float:
         """The inverse document frequency of a word, 0 (in every passage) to 1 (in none)."""
+        if word not in self._rarities:  # each step of a question asks for the same few words
+            self._rarities[word] = self._rarity(word)
+        return self._rarities[word]
+
+    def _rarity(self, word: str) -> float:
         if self._passages is None:
             self._passages = self.count()[1]  # the same for every word of a question
         passages = self._passages
