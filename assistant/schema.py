@@ -107,7 +107,9 @@ class Answer:
 
     `answered` has at least one citation, and every `[n]` in `text` has its citation and the
     reverse; `not_in_corpus` has none, and `closest` holds the nearest passages instead.
-    `confidence` (0 to 1) is the same calibrated support score for both.
+    `confidence` (0 to 1) is the same calibrated support score for both. `passages` are those its
+    sentences were chosen from, best first: empty where the catalog answered, not the search. They
+    are for measuring retrieval, and not part of the JSON.
     """
 
     question: str
@@ -120,4 +122,5 @@ class Answer:
     dates: tuple[AnswerDate, ...] = ()
     agreement: tuple[Agreement, ...] = ()
     closest: tuple[Citation, ...] = ()
+    passages: tuple[Passage, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant import quotes, turns
+from assistant import quotes, reported, turns
 from assistant.desk import about, reply
 from assistant.events import happened
 from assistant.limits import Limits, limits
@@ -193,7 +194,8 @@ class Assistant:
         evidence = select(question, hits, self._reranker, view.times_between, view.rarity, most)
         if question.wanted in TIME_KINDS:
             evidence = dated_by_others(view, evidence, [hit.info for hit in hits])
-        return _Found(question, evidence, alike, limited)
+        passages = tuple(hit.passage for hit in hits)
+        return _Found(question, evidence, passages, alike, limited)
 
     def search(self, query: str, k: int = 10, filters: Filters | None = None) -> list[Hit]:
         """The `k` best passages for `query`, best first."""
@@ -223,6 +225,10 @@ class Assistant:
         )
         titles = dict.fromkeys(info.title for info in newest if info.voice == info.source)
         return [about(title) for title in titles][:most]
+
+    def report(self, answer: Answer, history: Sequence[tuple[str, str]] = ()) -> None:
+        """Keeps an answer that its reader calls wrong (see `reported`). Raises IndexStorage."""
+        reported.keep(self._settings.index, answer, history)
 
     def close(self) -> None:
         self._vectors.close()
@@ -283,7 +289,9 @@ class Assistant:
                     joint=state["parts"].joint,
                 )
             laps.ms["answer"] = round(laps.ms["answer"] - laps.ms.get("retrieve", 0.0), 1)
-            return replace(answer, timings_ms=laps.ms)
+            ranks = zip_longest(*(found.passages for found in state["found"]))
+            passages = dict.fromkeys(p for rank in ranks for p in rank if p is not None)
+            return replace(answer, passages=tuple(passages), timings_ms=laps.ms)
 
         answered = RunnableLambda(understood) | RunnableLambda(selected) | RunnableLambda(composed)
         return RunnableLambda(lambda state: at_the_desk(state) or answered.invoke(state))
@@ -310,11 +318,12 @@ class Assistant:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A question as it was read, the sentences found for it within its limits, and how the articles
-    spell words of it that they do not know."""
+    """A question as it was read, the sentences found for it within its limits, the passages they are
+    from, best first, and how the articles spell words of it that they do not know."""
 
     question: Question
     evidence: list[Evidence]
+    passages: tuple[Passage, ...]
     alike: dict[str, str]
     limits: Limits
 

@@ -62,6 +62,7 @@ class ScriptedAssistant:
     answers: Mapping[str, Answer | Exception]
     questions: Sequence[str] = ()
     asked: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
+    reported: list[Answer] = field(default_factory=list)
 
     def stream(
         self, question: str, history: Sequence[tuple[str, str]] = ()
@@ -83,3 +84,12 @@ class ScriptedAssistant:
 
     def starters(self) -> list[str]:
         return list(self.questions)
+
+    def report(self, answer: Answer, history: Sequence[tuple[str, str]] = ()) -> None:
+        if answer.text.startswith(GONE):
+            raise CorpusError("the disk is full")
+        self.reported.append(answer)
+
+
+GONE = "This article was removed."
+"""The text of an answer that cannot be reported."""

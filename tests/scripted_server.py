@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fakes import ScriptedAssistant, answered, cited, missing
+from fakes import GONE, ScriptedAssistant, answered, cited, missing
 
 from assistant.schema import Answer, Claim
 from assistant.server import serve
@@ -24,7 +24,6 @@ MARKUP = (
 )
 HOSTILE = f"First line 😀😀.\r\n\r\n{MARKUP}\r\n<b>last</b> line.\r\n"
 LONG = "An opening line.\n" * 30_000 + "THE QUOTE" + "\nA closing line." * 30_000
-GONE = "This article was removed."
 SECRET = "a detail of the inside"
 
 

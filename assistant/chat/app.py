@@ -36,6 +36,8 @@ HISTORY_TURNS = 20
 """How many earlier questions and answers a follow-up is read against."""
 
 History = list[tuple[str, str]]
+Replies = dict[str, tuple[Answer, History]]
+"""The latest answers of a conversation, with what came before each."""
 
 
 class Answering(Protocol):
@@ -48,6 +50,8 @@ class Answering(Protocol):
     def source_text(self, source: str) -> str: ...
 
     def starters(self) -> list[str]: ...
+
+    def report(self, answer: Answer, history: History) -> None: ...
 
 
 _assistant: Answering | None = None  # Chainlit's own state is one a process, so this may be too
@@ -126,7 +130,12 @@ async def _reply(question: str) -> None:
     # The element draws the answer, with buttons for its marks. The Markdown under it, which the
     # style sheet hides as soon as the element is drawn, is what streams, what is copied and kept.
     shown.content = show.as_markdown(item)
-    shown.elements = [cl.CustomElement(name="Answer", props=show.to_view(item))]  # type: ignore[list-item]
+    turn = str(uuid.uuid4())
+    replies: Replies = cl.user_session.get("replies") or {}
+    kept = list({**replies, turn: (item, history)}.items())[-HISTORY_TURNS:]
+    cl.user_session.set("replies", dict(kept))
+    props = {**show.to_view(item), "turn": turn}
+    shown.elements = [cl.CustomElement(name="Answer", props=props)]  # type: ignore[list-item]
     await shown.send()
 
 
@@ -160,6 +169,25 @@ async def open_source(action: cl.Action) -> None:
     await cl.ElementSidebar.set_elements([panel], key=str(uuid.uuid4()))
     # After the elements, or it is lost.
     await cl.ElementSidebar.set_title(f"Source {citation.number}")
+
+
+@cl.action_callback("report_answer")
+async def report_answer(action: cl.Action) -> bool:
+    """Keeps an answer that its reader calls wrong; says whether it could."""
+    replies: Replies = cl.user_session.get("replies") or {}
+    reply = replies.get(str(action.payload.get("turn")))
+    problem = "This answer is too long ago to be reported: ask again."
+    if reply is not None:
+        try:
+            await asyncio.to_thread(_the_assistant().report, *reply)
+            return True
+        except DatelineError as exc:
+            problem = str(exc)
+        except Exception:
+            log.exception("cannot keep a report")
+            problem = "The report could not be kept."
+    await cl.context.emitter.send_toast(problem, type="error")
+    return False
 
 
 async def _in_thread(

@@ -60,6 +60,17 @@ function Copy({ text }) {
   )
 }
 
+function Report({ turn }) {
+  const [done, setDone] = useState(false)
+  const report = () =>
+    callAction({ name: "report_answer", payload: { turn } }).then((result) => setDone(result?.response !== false))
+  return (
+    <button type="button" className="dl-copy" disabled={done} onClick={report}>
+      <span aria-live="polite">{done ? "Reported, thank you" : "Report as wrong"}</span>
+    </button>
+  )
+}
+
 export default function Answer() {
   const missing = props.status === "not_in_corpus"
   const byNumber = Object.fromEntries(props.citations.map((c) => [String(c.number), c]))
@@ -104,7 +115,10 @@ export default function Answer() {
           </ol>
         </section>
       ) : null}
-      <Copy text={props.plain} />
+      <div className="dl-actions">
+        <Copy text={props.plain} />
+        {props.turn ? <Report turn={props.turn} /> : null}
+      </div>
     </div>
   )
 }
