@@ -1,13 +1,12 @@
 """Fits the support score of `assistant.support` on development questions.
 
     python -m eval.calibrate ../shared/bench/squad2 ../shared/bench/clapnq ... [--work DIR]
-        eval/sets/articles.jsonl=../shared/articles
+        eval/sets/articles.jsonl
 
-Each folder holds `corpus/` and `questions.jsonl` (`question`, `answerable`, and `evidence` spans or
-`answers`). Every
-set counts alike, and in each the questions its articles answer count as much as those they do not.
-Of the answerable ones only those whose evidence was found are used: the score says whether what was
-found answers, and a wrong sentence does not. Half of the questions fit, the other half are reported.
+Every question set (`eval.cases`) counts alike, and in each the questions its articles answer count
+as much as those they do not. Of the answerable ones only those whose evidence was found are used:
+the score says whether what was found answers, and a wrong sentence does not. Half of the questions
+fit, the other half are reported.
 Writes `assistant/calibration.json`.
 """
 
@@ -21,13 +20,15 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assistant import support
 from assistant.service import Assistant, open_assistant
+from eval.cases import Case, chosen, load_set
+from eval.stats import auroc
+from eval.wording import holds
 from indexing.settings import Settings
 from indexing.sync import sync
 
@@ -59,43 +60,34 @@ class Row:
 
 
 def measure(name: str, work: Path, most: int) -> list[Row]:
-    """Indexes a set's corpus under `work` and examines its questions, every so-manieth if over `most`.
+    """Indexes the corpus of the set at `name` under `work` and examines at most `most` of its questions.
 
-    `name` is a folder, or QUESTIONS=CORPUS; questions of a split called "test" are left alone.
+    Questions of a split called "test" are left alone.
     """
-    file, _, corpus = name.partition("=")
-    questions = Path(file) if corpus else Path(file) / "questions.jsonl"
-    folder = Path(corpus) if corpus else Path(file) / "corpus"
-    title = Path(file).stem
-    settings = replace(Settings(), corpus=folder, index=work / title)
+    asked = load_set(Path(name))
+    settings = replace(Settings(), corpus=asked.corpus, index=work / asked.name)
     sync(settings.corpus, settings)
     assistant = open_assistant(settings)
     try:
-        cases = [json.loads(line) for line in questions.read_text("utf-8").splitlines()]
-        cases = [case for case in cases if case.get("split") != "test"]
-        step = max(1, len(cases) // most)
-        return [_row(assistant, title, case) for case in cases[::step]]
+        cases = chosen([case for case in asked.cases if case.split != "test"], None, most)
+        return [_row(assistant, asked.name, case) for case in cases]
     finally:
         assistant.close()
 
 
-def _row(assistant: Assistant, name: str, case: dict[str, Any]) -> Row:
-    history = [(q, a) for q, a in case.get("history") or ()]
-    examined = assistant.examine(case["question"], history)
+def _row(assistant: Assistant, name: str, case: Case) -> Row:
+    examined = assistant.examine(case.question, case.history)
     shown = [e for found in examined.evidence for e in found[:SHOWN]]
-    gold = case.get("evidence") or []
     found = any(
-        e.hit.passage.source == span["file"]
-        and e.sentence.start < span["end"]
-        and span["start"] < e.sentence.end
+        e.hit.passage.source == span.file
+        and e.sentence.start < span.end
+        and span.start < e.sentence.end
         for e in shown
-        for span in gold
+        for span in case.evidence
     )
-    if not gold:
-        found = any(
-            a.casefold() in e.text.casefold() for e in shown for a in case.get("answers", ())
-        )
-    return Row(name, case["id"], bool(case["answerable"]), found, examined.signals, examined.joint)
+    if not case.evidence:
+        found = any(holds(e.text, w) for e in shown for fact in case.facts for w in fact)
+    return Row(name, case.id, case.answerable, found, examined.signals, examined.joint)
 
 
 def fit(rows: Sequence[Row]) -> support.Calibration:
@@ -151,12 +143,6 @@ def _threshold(confidences: NDArray[np.float64], sets: Sequence[str]) -> float:
     return round(float(max(t for t in thresholds if refused(t) <= FALSE_REFUSALS)), 2)
 
 
-def auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
-    """The chance that a positive scores above a negative, ties counting half."""
-    above = (positive[:, None] > negative[None, :]).mean()
-    return float(above + 0.5 * (positive[:, None] == negative[None, :]).mean())
-
-
 def report(rows: Sequence[Row], fitted: support.Calibration) -> str:
     """A line a set: AUROC, false answers, false refusals, evidence found, on `rows`."""
     lines = [
@@ -167,7 +153,7 @@ def report(rows: Sequence[Row], fitted: support.Calibration) -> str:
         score = np.array([r.confidence(fitted) for r in own])
         answerable = np.array([r.answerable for r in own])
         found = np.array([r.found for r in own])
-        area = auroc(score[answerable], score[~answerable]) if (~answerable).any() else float("nan")
+        area = auroc(list(score[answerable]), list(score[~answerable])) or float("nan")
         answered = score >= fitted.threshold
         wrong = answered[~answerable].mean() if (~answerable).any() else float("nan")
         lines.append(
@@ -180,10 +166,10 @@ def report(rows: Sequence[Row], fitted: support.Calibration) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument(
-        "sets", nargs="+", help="folders with corpus/ and questions.jsonl, or QUESTIONS=CORPUS"
+        "sets", nargs="+", help="question sets: files, or folders with questions.jsonl"
     )
     parser.add_argument("--work", type=Path, help="where the indexes are kept between runs")
-    parser.add_argument("--most", type=int, default=10**6, help="questions of a set, at about")
+    parser.add_argument("--most", type=int, default=10**6, help="questions of a set")
     parser.add_argument("--dry-run", action="store_true", help="report without writing")
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as temporary:

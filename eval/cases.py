@@ -1,0 +1,345 @@
+"""Question sets: questions with the answers that are right, and where the corpus states them.
+
+A set is a `.jsonl` file, or a folder with `questions.jsonl` and `corpus/`. Its first line may be a
+header, `{"set": name, "version": n, "corpus": path, "as_of": date, "floors": {metric: least}}`, the
+path relative to the file; every other line is a case. `eval/sets/README.md` describes the fields.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from indexing import read
+from indexing.errors import DatelineError, UnreadableFile
+from indexing.settings import Settings
+
+BRIEFS = Path(__file__).parent / "sets" / "briefs.jsonl"
+"""The project's own questions, over `corpus/`."""
+CANDIDATE = "candidate"
+"""The split of a case that nobody has given its right answer yet: kept with the set, never scored."""
+LONGEST_ANSWER = 12
+"""Words of an accepted answer of a public set that is looked for; longer ones are whole passages."""
+
+Wordings = tuple[str, ...]
+"""Ways of putting one fact, any of which will do."""
+
+
+class BadSet(DatelineError):
+    """A question set, or one of its lines, that cannot be used as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldSpan:
+    """Characters that state the answer: `text` is `file[start:end]`, "" where the set leaves it out."""
+
+    file: str
+    start: int
+    end: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question and what a right answer to it holds.
+
+    `facts`: every one must be in the answer, in any of its wordings; `never`: none of these may.
+    `other_side`: wordings of what a contradicting source says, to be shown as well. `calendar_date`:
+    the one the answer must give, ISO 8601 in the precision known. `reference`: a right answer in
+    words. `reason`: why the corpus does not answer. `note`: for whoever reads the set.
+    """
+
+    id: str
+    question: str
+    answerable: bool
+    type: str = "all"
+    split: str = "dev"
+    form: str = ""
+    history: tuple[tuple[str, str], ...] = ()
+    facts: tuple[Wordings, ...] = ()
+    never: Wordings = ()
+    other_side: Wordings = ()
+    calendar_date: str | None = None
+    evidence: tuple[GoldSpan, ...] = ()
+    reference: str = ""
+    reason: str = ""
+    note: str = ""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The files that state the answer."""
+        return tuple(dict.fromkeys(span.file for span in self.evidence))
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """`cases` are those to be asked; `candidates` those that wait for their right answers.
+
+    `as_of`: the day the questions are asked on, None for today. `floors`: the least a metric may be
+    (the most, for one where less is better) in a gated run.
+    """
+
+    name: str
+    version: int
+    path: Path
+    corpus: Path
+    as_of: date | None = None
+    floors: Mapping[str, float] = field(default_factory=dict)
+    cases: tuple[Case, ...] = ()
+    candidates: tuple[Case, ...] = ()
+
+
+def load_set(path: Path, corpus: Path | None = None) -> QuestionSet:
+    """The set at `path`; `corpus` stands in for the folder it names.
+
+    Raises BadSet naming the line for one that cannot be used.
+    """
+    file = path / "questions.jsonl" if path.is_dir() else path
+    header: dict[str, Any] = {}
+    cases: list[Case] = []
+    seen: set[str] = set()
+    for number, row in _rows(file):
+        where = f"{file}, line {number}"
+        if number == 1 and "set" in row:
+            header = row
+            continue
+        case = _case(row, where)
+        if case.id in seen:
+            raise BadSet(f"{where}: the id {case.id!r} stands twice")
+        seen.add(case.id)
+        cases.append(case)
+    if not cases:
+        raise BadSet(f"{file} holds no questions")
+    where = f"{file}, line 1"
+    return QuestionSet(
+        name=_text(header, "set", where) or (path.name if path.is_dir() else path.stem),
+        version=int(_number(header, "version", where) or 1),
+        path=file,
+        corpus=corpus or file.parent / (_text(header, "corpus", where) or "corpus"),
+        as_of=_day(header, where),
+        floors={name: float(value) for name, value in dict(header.get("floors") or {}).items()},
+        cases=tuple(c for c in cases if c.split != CANDIDATE),
+        candidates=tuple(c for c in cases if c.split == CANDIDATE),
+    )
+
+
+def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
+    try:
+        lines = file.read_text("utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise BadSet(
+            f"there is no question set {file}; give a .jsonl file, or a folder with questions.jsonl"
+        ) from None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise BadSet(f"the question set {file} cannot be read: {exc}") from exc
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as exc:
+            raise BadSet(f"{file}, line {number}: not valid JSON: {exc}") from exc
+        if not isinstance(row, dict):
+            raise BadSet(f"{file}, line {number}: not a JSON object")
+        rows.append((number, row))
+    return rows
+
+
+def _case(row: Mapping[str, Any], where: str) -> Case:
+    answerable = row.get("answerable")
+    if not isinstance(answerable, bool):
+        raise BadSet(f'{where}: "answerable" must be true or false')
+    question = _text(row, "question", where)
+    if not question.strip():
+        raise BadSet(f'{where}: no "question"')
+    try:
+        history = tuple((str(q), str(a)) for q, a in row.get("history") or ())
+        evidence = tuple(
+            GoldSpan(str(e["file"]), int(e["start"]), int(e["end"]), str(e.get("text", "")))
+            for e in row.get("evidence") or ()
+        )
+        facts = tuple(tuple(map(str, fact)) for fact in row.get("facts") or ())
+    except (KeyError, TypeError, ValueError) as exc:
+        raise BadSet(
+            f'{where}: "history" must hold [question, answer], "evidence" objects with file, start'
+            f' and end, "facts" lists of wordings ({type(exc).__name__}: {exc})'
+        ) from exc
+    # The form of public sets: any one of `answers` is right.
+    accepted = tuple(str(a) for a in row.get("answers") or () if str(a).split())
+    short = tuple(a for a in accepted if len(a.split()) <= LONGEST_ANSWER)
+    if any(not fact for fact in facts):
+        raise BadSet(f"{where}: a fact without a wording")
+    day = row.get("calendar_date")
+    if day is not None and not (isinstance(day, str) and re.fullmatch(r"\d{4}(-\d\d){0,2}", day)):
+        raise BadSet(f'{where}: "calendar_date" must be like 2026-03-06, 2026-03 or 2026')
+    return Case(
+        id=str(row.get("id") or where.rpartition(" ")[2]),
+        question=question,
+        answerable=answerable,
+        type=_text(row, "type", where) or "all",
+        split=_text(row, "split", where) or "dev",
+        form=_text(row, "form", where),
+        history=history,
+        facts=facts or ((short,) if short else ()),
+        never=tuple(map(str, row.get("never") or ())),
+        other_side=tuple(map(str, row.get("counterfactual_answers") or ())),
+        calendar_date=day,
+        evidence=evidence,
+        reference=_text(row, "reference", where) or (accepted[0] if accepted else ""),
+        reason=_text(row, "reason", where),
+        note=_text(row, "note", where),
+    )
+
+
+def _text(row: Mapping[str, Any], name: str, where: str) -> str:
+    value = row.get(name)
+    if value is not None and not isinstance(value, str):
+        raise BadSet(f'{where}: "{name}" must be words, not {value!r}')
+    return value or ""
+
+
+def _number(row: Mapping[str, Any], name: str, where: str) -> float | None:
+    value = row.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise BadSet(f'{where}: "{name}" must be a number, not {value!r}')
+    return value
+
+
+def _day(row: Mapping[str, Any], where: str) -> date | None:
+    text = _text(row, "as_of", where)
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise BadSet(f'{where}: "as_of" is no date such as 2026-11-22: {text!r}') from None
+
+
+def chosen(cases: Sequence[Case], split: str | None, limit: int | None) -> list[Case]:
+    """The cases of a split, at most `limit` of them, evenly spread over the set."""
+    some = [case for case in cases if split in (None, case.split)]
+    if not some:
+        raise BadSet(f"the set has no questions of the split {split!r}")
+    if limit is None or limit >= len(some):
+        return some
+    return [some[i * len(some) // limit] for i in range(limit)]
+
+
+def case_to_json(case: Case) -> dict[str, Any]:
+    """The line of a set that holds `case`, without its empty fields."""
+    whole = {name: value for name, value in asdict(case).items() if value not in ((), "", None)}
+    if "other_side" in whole:
+        whole["counterfactual_answers"] = whole.pop("other_side")
+    order = ("id", "split", "type", "form", "question", "history", "answerable")
+    return {
+        name: whole[name] for name in sorted(whole, key=lambda n: (n not in order, _at(order, n)))
+    }
+
+
+def _at(order: Sequence[str], name: str) -> int:
+    return order.index(name) if name in order else 0
+
+
+def texts_of(corpus: Path, settings: Settings | None = None) -> dict[str, str]:
+    """The characters of every article that can be read, by source; read from the files themselves.
+
+    Raises CorpusError when there is no such folder.
+    """
+    settings = settings or Settings()
+    texts: dict[str, str] = {}
+    listed, _ = read.list_files(corpus)
+    for path, file in listed:
+        try:
+            documents, _ = read.read_documents(path, read.read_bytes(file, settings.max_file_mb))
+        except UnreadableFile:
+            continue
+        texts.update((document.source, document.raw) for document in documents)
+    return texts
+
+
+def fingerprints(texts: Mapping[str, str]) -> dict[str, str]:
+    """A short hash of every article's characters."""
+    return {
+        source: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        for source, text in sorted(texts.items())
+    }
+
+
+def check_spans(asked: Sequence[Case], texts: Mapping[str, str]) -> None:
+    """Raises BadSet for the gold spans that are not, or no longer, what the corpus says."""
+    wrong = []
+    for case in asked:
+        for span in case.evidence:
+            text = texts.get(span.file)
+            if text is None:
+                wrong.append(f"{case.id}: the corpus has no {span.file}")
+            elif not 0 <= span.start < span.end <= len(text):
+                wrong.append(f"{case.id}: {span.file} has no characters {span.start} to {span.end}")
+            elif span.text and text[span.start : span.end] != span.text:
+                at = text.find(span.text)
+                now = f"; they are now at {at}" if at >= 0 else ""
+                wrong.append(
+                    f"{case.id}: {span.file}[{span.start}:{span.end}] is not its gold text{now}"
+                )
+    if wrong:
+        more = f"\n  and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise BadSet(
+            "the set does not fit its corpus (mend the offsets, or give the corpus it was written"
+            " for with --corpus):\n  " + "\n  ".join(wrong[:5]) + more
+        )
+
+
+def add_case(path: Path, case: Case) -> None:
+    """Appends `case` to the set at `path`, which is begun where there is none; in the place of a
+    candidate of its id where there is one.
+
+    Raises BadSet for an id that is taken.
+    """
+    line = json.dumps(case_to_json(case), ensure_ascii=False)
+    kept: list[str] = []
+    for _, row in _rows(path) if path.exists() else ():
+        if row.get("id") != case.id:
+            kept.append(json.dumps(row, ensure_ascii=False))
+        elif row.get("split") == CANDIDATE:
+            kept.append(line)
+        else:
+            raise BadSet(f"{path} already has a case {case.id!r}; give another --id")
+    if line not in kept:
+        kept.append(line)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".new")
+    beside.write_text("".join(f"{one}\n" for one in kept), "utf-8", newline="\n")
+    os.replace(beside, path)
+
+
+def located(quote: str, texts: Mapping[str, str], source: str | None = None) -> GoldSpan:
+    """The one place in the corpus where `quote` stands, in the article `source` where that is given.
+
+    White space and the shape of quotation marks may differ. Raises BadSet where it stands nowhere, or
+    in several places.
+    """
+    words = [re.escape(word) for word in quote.translate(_STRAIGHT).split()]
+    if not words:
+        raise BadSet("the quote is empty")
+    pattern = re.compile(r"\s+".join(words))
+    found = [
+        GoldSpan(name, match.start(), match.end(), text[match.start() : match.end()])
+        for name, text in texts.items()
+        if source in (None, name)
+        for match in pattern.finditer(text.translate(_STRAIGHT))
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        places = ", ".join(f"{span.file}:{span.start}" for span in found[:5])
+        raise BadSet(f"the quote stands in {len(found)} places ({places}); quote more, or say --in")
+    raise BadSet(f"no article{f' called {source}' if source else ''} has the words: {quote!r}")
+
+
+_STRAIGHT = str.maketrans("“”„‘’‚\u00a0", "\"\"\"''' ")  # one character for one: offsets hold

@@ -1,0 +1,282 @@
+"""Asks the questions of a set and keeps what came of each: `run_set`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from assistant.service import Assistant, open_assistant
+from assistant.show import citation_to_json
+from eval.cases import (
+    BadSet,
+    Case,
+    QuestionSet,
+    check_spans,
+    chosen,
+    fingerprints,
+    texts_of,
+)
+from eval.metrics import Reply, Scorer, Scores, what_is_wrong
+from indexing.catalog import Catalog, View, read_meta
+from indexing.embed import open_embedder
+from indexing.errors import CorpusError, DatelineError
+from indexing.schema import Passage
+from indexing.settings import Settings
+from indexing.sync import sync
+
+FORMAT = 1
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What must be alike for two runs to be compared question by question without a second thought.
+
+    `corpus` has a hash for every article; `settings` what the index and the answers depend on.
+    """
+
+    set: str
+    corpus: Mapping[str, str]
+    settings: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """A short name that differs whenever any of it does."""
+        text = json.dumps([self.set, dict(self.corpus), dict(self.settings)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def differences(self, other: Key) -> list[str]:
+        """In words, what of `other` is not so here."""
+        said = [
+            f"{name} is {self.settings.get(name, 'not set')}, was {other.settings.get(name, 'not set')}"
+            for name in sorted({*self.settings, *other.settings})
+            if self.settings.get(name) != other.settings.get(name)
+        ]
+        for what, sources in (
+            ("added", set(self.corpus) - set(other.corpus)),
+            ("removed", set(other.corpus) - set(self.corpus)),
+            (
+                "changed",
+                {s for s in self.corpus if other.corpus.get(s, self.corpus[s]) != self.corpus[s]},
+            ),
+        ):
+            if sources:
+                said.append(f"corpus: {_named(sorted(sources))} {what}")
+        return said
+
+
+def _named(sources: Sequence[str], most: int = 3) -> str:
+    more = f" and {len(sources) - most} more" if len(sources) > most else ""
+    return ", ".join(sources[:most]) + more
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one question; all of it can be written as JSON."""
+
+    id: str
+    type: str
+    split: str
+    form: str
+    question: str
+    history: tuple[tuple[str, str], ...]
+    answerable: bool
+    expected: str
+    status: str
+    answer: str
+    confidence: float
+    citations: tuple[Mapping[str, Any], ...]
+    scores: Scores
+    wrong: tuple[str, ...]
+    ms: float
+
+    @property
+    def is_right(self) -> bool:
+        return not self.wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A set as it was answered. `stale` names what of the corpus the index does not hold as it is."""
+
+    name: str
+    version: int
+    as_of: date
+    key: Key
+    results: tuple[Result, ...]
+    replies: tuple[Reply, ...] = ()
+    stale: tuple[str, ...] = ()
+    floors: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def run_set(
+    asked: QuestionSet,
+    settings: Settings,
+    *,
+    as_is: bool = False,
+    split: str | None = None,
+    limit: int | None = None,
+    progress: Progress = lambda what, done, total: None,
+) -> Run:
+    """Brings the index at `settings.index` in step with the set's corpus and asks the questions.
+
+    `as_is` leaves the index as it was built: what of the corpus it lacks is then told, not mended.
+    `split` and `limit` choose some of the questions; `limit` takes them from the whole length of
+    the set. A question that fails is kept as wrong, with the reason.
+    Raises BadSet, CorpusError, SettingsError, StoreError.
+    """
+    started = time.perf_counter()
+    cases = chosen(asked.cases, split, limit)
+    settings = replace(settings, corpus=asked.corpus)
+    texts = texts_of(asked.corpus, settings)
+    if not texts:
+        raise CorpusError(f"{asked.corpus} holds no article that can be read")
+    check_spans(cases, texts)
+    if not as_is:
+        sync(asked.corpus, settings, progress=progress)
+    day = asked.as_of or date.today()
+    catalog = Catalog(settings.index)
+    assistant = open_assistant(settings)
+    try:
+        with catalog.view() as view:
+            stale = _stale(view, texts)
+            replies = []
+            for done, case in enumerate(cases):
+                progress("asking", done, len(cases))
+                replies.append(_reply(assistant, view, case, texts, day))
+    finally:
+        assistant.close()
+        catalog.close()
+    progress("measuring", 0, 1)
+    scorer = Scorer(open_embedder(settings.embedder, settings.threads), settings.max_quotes)
+    return Run(
+        name=asked.name,
+        version=asked.version,
+        as_of=day,
+        key=Key(asked.name, fingerprints(texts), _settings(settings, day)),
+        results=tuple(map(_result, replies, scorer.scores(replies))),
+        replies=tuple(replies),
+        stale=tuple(stale),
+        floors=asked.floors,
+        seconds=round(time.perf_counter() - started, 1),
+    )
+
+
+def _settings(settings: Settings, as_of: date) -> dict[str, str]:
+    meta = read_meta(settings.index)
+    return {
+        "embedder": meta["embedder"],
+        "text processing": meta["processing"].partition("/")[0],
+        "passage_chars": meta["processing"].rpartition("/")[2],
+        "reranker": settings.reranker,
+        "engine": settings.engine,
+        "max_quotes": str(settings.max_quotes),
+        "as_of": as_of.isoformat(),
+    }
+
+
+def _stale(view: View, texts: Mapping[str, str]) -> list[str]:
+    indexed = {info.source: view.text_of(info.source) for info in view.sources()}
+    return sorted(s for s in {*indexed, *texts} if indexed.get(s) != texts.get(s))
+
+
+def _reply(
+    assistant: Assistant, view: View, case: Case, texts: Mapping[str, str], as_of: date
+) -> Reply:
+    gold = _passages(view, case)
+    started = time.perf_counter()
+    try:
+        answer = assistant.ask(case.question, case.history, as_of=as_of)
+    except Exception as exc:  # one question must not stop the others
+        said = str(exc) if isinstance(exc, DatelineError) else f"{type(exc).__name__}: {exc}"
+        return Reply(case, None, texts, gold, error=said)
+    return Reply(case, answer, texts, gold, round((time.perf_counter() - started) * 1000, 1))
+
+
+def _passages(view: View, case: Case) -> tuple[Passage, ...]:
+    """The passages of the index that overlap a gold span."""
+    return tuple(
+        stored.passage
+        for source in case.sources
+        for stored in view.passages_of(source)
+        if any(
+            span.file == source
+            and stored.passage.start < span.end
+            and span.start < stored.passage.end
+            for span in case.evidence
+        )
+    )
+
+
+def _result(reply: Reply, scores: Scores) -> Result:
+    case, answer = reply.case, reply.answer
+    expected = case.reference or " / ".join(" | ".join(fact) for fact in case.facts)
+    return Result(
+        id=case.id,
+        type=case.type,
+        split=case.split,
+        form=case.form,
+        question=case.question,
+        history=case.history,
+        answerable=case.answerable,
+        expected=expected if case.answerable else f"No answer. {case.reason}".strip(),
+        status=str(answer.status) if answer else "failed",
+        answer=answer.text if answer else reply.error,
+        confidence=answer.confidence if answer else 0.0,
+        citations=tuple(citation_to_json(c) for c in reply.citations),
+        scores=scores,
+        wrong=tuple(what_is_wrong(reply, scores)),
+        ms=reply.ms,
+    )
+
+
+def run_to_lines(run: Run) -> list[dict[str, Any]]:
+    """A run as it is kept: what it is a run of, then a line for each result.
+
+    Without times and citations, which are not compared: two runs that answer alike are kept alike.
+    """
+    head = {
+        "format": FORMAT,
+        "set": run.name,
+        "version": run.version,
+        "as_of": run.as_of.isoformat(),
+        "corpus": dict(run.key.corpus),
+        "settings": dict(run.key.settings),
+    }
+    return [head, *(asdict(replace(r, citations=(), ms=0.0)) for r in run.results)]
+
+
+def run_from_lines(lines: Sequence[Mapping[str, Any]]) -> Run:
+    """Raises BadSet for what `run_to_lines` of this version did not write."""
+    try:
+        head, *rows = lines
+        if head["format"] != FORMAT:
+            raise BadSet(f"it has format {head['format']}, this program reads {FORMAT}")
+        results = [
+            Result(
+                **{
+                    **row,
+                    "history": tuple((q, a) for q, a in row["history"]),
+                    "citations": tuple(row["citations"]),
+                    "wrong": tuple(row["wrong"]),
+                }
+            )
+            for row in rows
+        ]
+        key = Key(head["set"], head["corpus"], head["settings"])
+        as_of = date.fromisoformat(head["as_of"])
+        return Run(head["set"], head["version"], as_of, key, tuple(results))
+    except (KeyError, TypeError, ValueError) as exc:
+        raise BadSet(f"it is not a run of dateline eval ({type(exc).__name__}: {exc})") from exc
+
+
+def default_index(asked: QuestionSet, settings: Settings) -> Path:
+    """Where a set's own index is kept, apart from the one that people ask."""
+    return settings.index / "eval" / asked.name
