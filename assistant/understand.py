@@ -99,7 +99,7 @@ _AT: tuple[tuple[Wanted, str], ...] = (
     (Wanted.AMOUNT, r"how (?:long|much|big|large|high|expensive|tall|far|deep|heavy|fast|wide|costly)\b|(?:what|which|what's|whats) " + _GAP + rf"(?:{_QUALITIES})\b"),
     (Wanted.PERSON, r"who(?:m|se|'s|s)?\b|(?:what|which) (?:person|people|official|minister|president|senator|author|actor|actress|player|singer|leader|king|queen|scientist|individual|politician|man|woman)s?\b"),
     (Wanted.PLACE, r"where(?:'s)?\b|(?:in |at |from |to )?(?:what|which) (?:two |three |four |other )?(?:cit(?:y|ies)|countr(?:y|ies)|states?|places?|locations?|towns?|regions?|nations?|provinces?|continents?|islands?|count(?:y|ies)|venue)\b"),
-    (Wanted.BODY, rf"(?:what|which) (?:[\w-]+ ){{0,2}}?(?:{_BODIES})\b"),
+    (Wanted.BODY, rf"(?:what|which) (?!(?:the|an?|its|their|this|that)\b)(?:[\w-]+ ){{0,2}}?(?:{_BODIES})\b"),
     (Wanted.REASON, r"why\b|how come\b|(?:what|which) (?:is|was|are|were) (?:the |his |her |their |its |[\w.'’-]+ )?(?:stated |main |given )?(?:reason|cause|purpose|aim|goal|objective|motive)s?\b|what (?:caused|led to|prompted)\b"),
     (Wanted.LIST, r"(?:what|which) (?:are|were) (?:the|all|some)\b|which \w+s\b"),
 )  # fmt: skip
@@ -121,7 +121,7 @@ _WHOLE: tuple[tuple[Wanted, str], ...] = (
         r"\b(?:articles|sources|reports|papers|outlets|they all|both) (?:agree|disagree|conflict|contradict)\b|\b(?:agree|disagree) (?:on|about|over)\b"),
 )  # fmt: skip
 _REST: tuple[tuple[Wanted, str], ...] = (
-    (Wanted.DATE, r"\b(?:deadlines?|due (?:date|by|on)|expiry|drop-dead|expir(?:es?|ed|ation))\b|\b(?:date|year|month|day) of\b|"
+    (Wanted.DATE, r"\b(?:deadlines?|due (?:date|by|on)|expiry|drop-dead|expir(?:es?|ed|ation))\b|\b(?:date|year|month|day) (?:of|by|on|in|when|that)\b|"
         r"\b(?:still ahead|already behind|run out|ran out|time left|still time|overdue|lapsed?)\b"),
     (Wanted.LIST, r"^\W*(?:please )?(?:list|name|enumerate)\b"),
     (Wanted.YES_NO, r"^\W*(?:(?:and|but|so|or) )?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|must|may)\b"),
@@ -162,7 +162,7 @@ STOPWORDS = frozenset(
     many exactly whether anyone someone explain describe know article articles source sources""".split()
 )
 _DEADLINE = re.compile(
-    r"\b(?:deadlines?|due|drop-dead|window|run out|time left|by when|by what|expir\w+|time ?(?:limit|frame|line)|how soon)\b|"
+    r"\b(?:deadlines?|due|drop-dead|window|run out|time left|by when|by what|by which|expir\w+|time ?(?:limit|frame|line)|how soon)\b|"
     r"\bwhen (?:must|should|do|does|did|has|have|is|are) .*\b(?:must|have to|has to|need to|needs to|supposed to|to be)\b|\bwhen must\b",
     re.IGNORECASE,
 )
@@ -219,6 +219,8 @@ def understand(text: str) -> Question:
     text = _HEARSAY.sub(lambda m: m["said"], text, count=1)
     text = _STATUS.sub(lambda m: f"When is {m['what'] or m['other']}?", searchable(text), count=1)
     wanted, head = _kind(text)
+    if wanted is None and (righted := _kind_righted(text)):
+        (wanted, head), text = _kind(righted), righted
     about = _ABOUT.match(text) if wanted in (None, Wanted.LIST) else None
     subject = text[about.end() :].strip(" ?!.") if about else ""
     if content_terms(subject) and _kind(subject)[0] is None:
@@ -231,6 +233,38 @@ def understand(text: str) -> Question:
     return _question(text, wanted, head)
 
 
+def _kind_righted(text: str) -> str | None:
+    """The text with a misspelt word that says what kind of answer is wanted put right, where that
+    makes it say so."""
+    for match in _WORD.finditer(text):
+        word = match.group().casefold()
+        meant = next((k for k in _KINDS_SPELLED if is_slip(word, k)), None)
+        if meant:
+            righted = text[: match.start()] + meant + text[match.end() :]
+            if _kind(righted)[0] is not None:
+                return righted
+    return None
+
+
+_KINDS_SPELLED = (
+    "deadline deadlines timetable percentage proportion country countries company companies number"
+    " minister reason purpose compare difference between where which"
+).split()
+
+
+def is_slip(word: str, meant: str) -> bool:
+    """Whether `word` is `meant` with two neighbouring letters changed about, or one letter wrong,
+    missing or too many; not where they are forms of one word."""
+    from rapidfuzz.distance import OSA
+
+    return (
+        min(len(word), len(meant)) >= SHORTEST_SLIP
+        and word[0] == meant[0]
+        and stem(word) != stem(meant)
+        and OSA.distance(word, meant) == 1
+    )
+
+
 def _question(text: str, wanted: Wanted, head: str = "", is_topic: bool = False) -> Question:
     terms = content_terms(text)
     named = _named(text, is_topic)
@@ -240,7 +274,7 @@ def _question(text: str, wanted: Wanted, head: str = "", is_topic: bool = False)
         terms = tuple(t for t in terms if t not in _KIND_WORDS and t not in asked) or terms
     also = tuple((t, frozenset([stem(_PEOPLES[t])])) for t in terms if t in _PEOPLES)
     also += tuple((t, frozenset([stem(p)])) for p, t in _PEOPLES.items() if t in terms)
-    also += tuple((t, frozenset([stem(_SEATS[t])])) for t in terms if t in _SEATS)
+    also += tuple((t, frozenset([stem(m)])) for t, meant in _seats(text, terms) for m in meant)
     return Question(text, wanted, terms, tuple(t for t in terms if t in named), also, is_topic)
 
 
@@ -289,16 +323,29 @@ _PEOPLES = {
 """A people and its country stand for each other in a question."""
 
 _SEATS = {
-    seat: meant
+    seat: tuple(meant.split("/"))
     for line in (
-        "london uk,london britain,canberra australia,brussels eu,brussels european,washington us,beijing china,"
-        "tokyo japan,ottawa canada,berlin germany,paris france,rome italy,madrid spain,moscow russia,kremlin russia,"
-        "kyiv ukraine,delhi india,seoul korea,brasilia brazil,jerusalem israel,tehran iran,ankara turkey,warsaw poland,"
-        "pentagon defense,pentagon defence,westminster parliament,downing minister"
+        "london uk/britain,canberra australia,brussels eu/european,washington us,beijing china,tokyo japan,ottawa canada,"
+        "berlin germany,paris france,rome italy,madrid spain,moscow russia,kremlin russia,kyiv ukraine,delhi india,"
+        "seoul korea,brasilia brazil,jerusalem israel,tehran iran,ankara turkey,warsaw poland,pentagon defense/defence,"
+        "westminster parliament,downing minister,white-house administration/president,capitol-hill congress"
     ).split(",")
     for seat, meant in [line.split()]
 }
 """A seat of government stands for its country or body, as papers write."""
+
+
+def _seats(text: str, terms: Collection[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """The terms of a text that are, or are part of, a seat of government, and what it stands for."""
+    spoken = f" {' '.join(words(text))} "
+    return [
+        (term, meant)
+        for seat, meant in _SEATS.items()
+        if f" {seat.replace('-', ' ')} " in spoken
+        for term in seat.split("-")
+        if term in terms
+    ]
+
 
 _ABOUT = re.compile(
     r"^\W*(?:(?:please|can you|could you|would you|i (?:want|need|would like)|i'd like)\s+(?:to (?:know|hear|read)\s+)?)*"
@@ -364,7 +411,8 @@ def respelled(
     question: Question, texts: Iterable[str], is_known: Callable[[str], bool]
 ) -> tuple[Question, dict[str, str]]:
     """The question with words that the index does not know as the likeliest of `texts` spells them,
-    and what would be put for what. A name is not put: it may be another's."""
+    and what would be put for what. A name is put only where two of its letters have changed places:
+    with another letter it may be another's."""
     doubtful = [
         t for t in question.terms if len(t) >= SHORTEST_SLIP and t.isalpha() and not is_known(t)
     ]
@@ -386,7 +434,7 @@ def respelled(
             alike[term] = spelled[found[0]]
     text = question.text
     for term, word in alike.items():
-        if term not in question.names:
+        if term not in question.names or sorted(term) == sorted(word.casefold()):
             text = re.sub(rf"\b{re.escape(term)}\b", word, text, flags=re.IGNORECASE)
     if text == question.text:
         return question, alike
@@ -407,7 +455,12 @@ def spelled_out(question: Question, texts: Iterable[str]) -> Question:
         w for w in own if w.casefold() not in STOPWORDS and (_CAPITALS.fullmatch(w) or len(w) == 3)
     ]
     folded = question.text.casefold()
-    added: dict[str, str] = {t: _SEATS[t] for t in question.terms if t in _SEATS}
+    texts = list(texts)
+    said = {word for text in texts for word in words(text)}
+    added: dict[str, str] = {
+        t: next((m for m in meant if m in said), meant[0])
+        for t, meant in _seats(question.text, question.terms)
+    }
     for text in texts:
         tokens = [match.group() for match in _WORD.finditer(text)]
         for abbreviation in short:

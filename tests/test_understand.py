@@ -282,3 +282,50 @@ def test_dotted_abbreviations_and_plurals_are_one_word() -> None:
 def test_what_was_heard_is_asked_about_itself() -> None:
     asked = understand("someone told me the ferry was sold, is that right?")
     assert asked.text == "the ferry was sold"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("the deadlien for the treaty", Wanted.DATE),
+        ("which contry signed", Wanted.PLACE),
+        ("Kindly state the date by which the treaty is to be signed.", Wanted.DATE),
+        ("a minor deal with headlines", Wanted.DESCRIPTION),
+    ],
+)
+def test_a_slip_in_the_word_that_says_what_is_asked_for_is_seen_through(
+    text: str, wanted: Wanted
+) -> None:
+    assert understand(text).wanted is wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "term", "stems"),
+    [
+        ("What did Brussels sign?", "brussels", {"eu"}),
+        ("What did Brussels sign?", "brussels", {"european"}),
+        ("What did the Pentagon buy?", "pentagon", {"defens"}),
+        ("What has the White House done?", "white", {"administration"}),
+        ("What has the White House done?", "house", {"president"}),
+    ],
+)
+def test_a_seat_of_government_stands_for_all_that_it_may_mean(
+    text: str, term: str, stems: set[str]
+) -> None:
+    question = understand(text)
+    assert question.is_supported(term, stems)
+    assert not understand("Is the white paint in the house dry?").is_supported("white", stems)
+
+
+def test_a_name_whose_letters_changed_places_is_read_as_the_articles_write_it() -> None:
+    texts = ["Mexico and Iran signed."]
+    read, alike = respelled(
+        understand("What has Mexcio signed?"), texts, lambda word: word == "signed"
+    )
+    assert "Mexico" in read.text
+    assert alike == {"mexcio": "Mexico"}
+    other, named = respelled(
+        understand("What has Mexica signed?"), texts, lambda word: word == "signed"
+    )
+    assert "Mexica" in other.text  # may be another's name, so it is only suggested
+    assert named == {"mexica": "Mexico"}
