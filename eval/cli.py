@@ -1,0 +1,390 @@
+"""`dateline eval`: asks the questions of a set, says how good the answers are, and may fail for it.
+
+Imports what it needs when it runs: the parser is built for `--help` too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assistant.cli import a_count, a_day, environment, print_json, progress_bar
+from indexing.errors import SettingsError
+from indexing.settings import Settings
+
+if TYPE_CHECKING:
+    from eval.cases import Case, QuestionSet
+    from eval.gate import Verdict
+    from eval.judge import Judged
+    from eval.run import Run
+
+JUDGE_TIMEOUT_S = 60
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Makes `parser` that of `dateline eval`."""
+    parser.set_defaults(run=_evaluate)
+    parser.add_argument(
+        "--set", type=Path, metavar="PATH",
+        help="the questions: a .jsonl file, or a folder with questions.jsonl and corpus/ (default: ours over corpus/)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--corpus", type=Path, help="the articles they are about (default: the set's)"
+    )
+    parser.add_argument(
+        "--as-is", action="store_true", help="use the index as it is, in step or not"
+    )
+    parser.add_argument("--split", choices=("dev", "test"), help="only these questions")
+    parser.add_argument(
+        "--limit", type=a_count, metavar="N", help="at most N questions, evenly spread"
+    )
+    parser.add_argument(
+        "--as-of", type=a_day, metavar="DATE", help="ask as on this day (default: the set's)"
+    )
+    parser.add_argument("--engine", help="what answers: quotes (the default)")
+    gate = parser.add_argument_group("the gate")
+    gate.add_argument(
+        "--gate", action="store_true", help="exit with 1 if answers got worse than the baseline's"
+    )
+    gate.add_argument(
+        "--baseline", type=Path, metavar="DIR", help="where the baselines of the set are kept"
+    )
+    gate.add_argument(
+        "--update-baseline",
+        action="store_true",
+        help="keep this run as the baseline, and say what differs",
+    )
+    gate.add_argument(
+        "--floor", action="append", default=[], metavar="METRIC=X", type=_floor,
+        help="the least a metric's mean may be, 0 to 1 (the most, where less is better)",
+    )  # fmt: skip
+    judged = parser.add_argument_group("a model as judge (advisory)")
+    judged.add_argument(
+        "--judge", metavar="PROVIDER:MODEL", help="let a chat model judge the answers as well"
+    )
+    judged.add_argument(
+        "--judge-url",
+        metavar="URL",
+        help="the address of its server, such as http://127.0.0.1:8080/v1",
+    )
+    judged.add_argument(
+        "--judge-timeout",
+        type=a_count,
+        default=JUDGE_TIMEOUT_S,
+        metavar="S",
+        help="seconds a judgement may take (default 60)",
+    )
+    shown = parser.add_argument_group("what is printed and written")
+    shown.add_argument("--json", action="store_true", help="print all of it as JSON")
+    shown.add_argument("--wrong", action="store_true", help="print every wrong answer")
+    shown.add_argument(
+        "--sample", type=int, default=0, metavar="N", help="print N answers at random"
+    )
+    shown.add_argument("--seed", type=int, default=0, help="of the sample")
+    shown.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots")
+    shown.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
+    _add_adding(parser.add_subparsers(dest="action", metavar="add", title="adding cases"))
+
+
+def _add_adding(actions: Any) -> None:
+    says = "add a question to a set, its gold found in the corpus; or candidates from answers"
+    add = actions.add_parser("add", help=says, description=says)
+    add.set_defaults(run=_add)
+    add.add_argument("question", nargs="?", help="the question")
+    add.add_argument(
+        "--set",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        dest="target",
+        help="the .jsonl file, begun where there is none",
+    )
+    add.add_argument("--corpus", type=Path, help="the articles (default: the set's, or corpus)")
+    add.add_argument(
+        "--quote",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="words of an article that state the answer; may be given again",
+    )
+    add.add_argument(
+        "--in",
+        dest="source",
+        metavar="SOURCE",
+        help="the article the quotes are in, where several have the words",
+    )
+    add.add_argument(
+        "--fact",
+        action="append",
+        default=[],
+        metavar="A|B",
+        help="wordings of a fact the answer must hold, any of which will do; may be given again",
+    )
+    add.add_argument(
+        "--never",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="what the answer must not say; may be given again",
+    )
+    add.add_argument(
+        "--calendar-date",
+        metavar="DATE",
+        help="the calendar date the answer must give: 2026-03-06, 2026-03 or 2026",
+    )
+    add.add_argument("--reference", default="", metavar="TEXT", help="a right answer in words")
+    add.add_argument(
+        "--unanswerable", metavar="REASON", help="the corpus does not answer, for this reason"
+    )
+    add.add_argument(
+        "--after",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("QUESTION", "ANSWER"),
+        help="an earlier turn of the conversation; may be given again",
+    )
+    add.add_argument("--type", default="all", help="the kind of question, for the report")
+    add.add_argument(
+        "--split",
+        choices=("dev", "test"),
+        default="dev",
+        help="tuned on, or reported (default dev)",
+    )
+    add.add_argument(
+        "--id",
+        help="its name in the set (default: the next number); that of a candidate gives it its answer",
+    )
+    add.add_argument(
+        "--from",
+        dest="answers",
+        type=Path,
+        metavar="FILE",
+        help="answers as dateline ask --json prints them, or as reported from the chat page: each becomes a candidate",
+    )
+
+
+def _floor(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like factual_accuracy=0.9") from None
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    if (arguments.split or arguments.limit) and arguments.update_baseline:
+        raise SettingsError("a baseline is of the whole set: leave out --split and --limit")
+    asked, settings = _asked(arguments)
+    run = _run(asked, settings, arguments)
+    judged = _judged(run, settings, arguments)
+    from eval import report
+    from eval.gate import baselines_of, keep
+
+    kept_in = arguments.baseline or baselines_of(asked)
+    verdict = _verdict(run, kept_in, arguments)
+
+    if arguments.html:
+        from eval.page import as_html
+
+        _write(arguments.html, as_html(run, verdict, judged))
+    if arguments.junit:
+        _write(arguments.junit, report.as_junit(run, verdict))
+    if arguments.json:
+        print_json(report.as_json(run, verdict, judged))
+    else:
+        print(report.as_text(run, verdict, judged, worst=arguments.wrong))
+        if arguments.sample:
+            print(f"\n{report.sample_as_text(run, arguments.sample, arguments.seed)}")
+        if asked.candidates:
+            waiting = f"{len(asked.candidates)} candidates wait for their answers in {asked.path}"
+            print(f"\n{waiting}; see: dateline eval add --help")
+    if arguments.update_baseline:
+        print(f"kept as the baseline: {keep(kept_in, run)}", file=sys.stderr)
+        return 0
+    return 1 if arguments.gate and verdict and not verdict.passed else 0
+
+
+def _asked(arguments: argparse.Namespace) -> tuple[QuestionSet, Settings]:
+    try:
+        import ragas  # noqa: F401
+    except ImportError as exc:
+        raise SettingsError(
+            f"dateline eval needs packages that are not installed ({exc}); run: make install-dev,"
+            " or pip install -c constraints.txt -e '.[eval]'"
+        ) from exc
+    from eval.cases import BRIEFS, load_set
+    from eval.run import default_index
+
+    asked = load_set(arguments.set or BRIEFS, arguments.corpus)
+    if arguments.as_of:
+        asked = replace(asked, as_of=arguments.as_of)
+    settings = Settings.from_env(environment(), engine=arguments.engine, corpus=asked.corpus)
+    index = arguments.index or default_index(asked, settings)
+    return asked, replace(settings, index=index)
+
+
+def _run(asked: QuestionSet, settings: Settings, arguments: argparse.Namespace) -> Run:
+    from eval.run import run_set
+
+    with progress_bar() as progress:
+        return run_set(
+            asked,
+            settings,
+            as_is=arguments.as_is,
+            split=arguments.split,
+            limit=arguments.limit,
+            progress=progress,
+        )
+
+
+def _judged(run: Run, settings: Settings, arguments: argparse.Namespace) -> Judged | None:
+    if not arguments.judge:
+        return None
+    from eval.judge import judge
+    from indexing.embed import open_embedder
+
+    with progress_bar() as progress:
+        return judge(
+            run.replies,
+            arguments.judge,
+            url=arguments.judge_url,
+            timeout_s=float(arguments.judge_timeout),
+            embedder=open_embedder(settings.embedder, settings.threads),
+            progress=progress,
+        )
+
+
+def _verdict(run: Run, kept_in: Path, arguments: argparse.Namespace) -> Verdict | None:
+    """The gate's word where it is asked for; also before a baseline is replaced, to say the change."""
+    if not (arguments.gate or arguments.update_baseline):
+        return None
+    from eval.gate import judge_run, load_baselines
+
+    return judge_run(run, load_baselines(kept_in), dict(arguments.floor))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8", newline="\n")
+    except OSError as exc:
+        raise SettingsError(f"{path} cannot be written: {exc}") from exc
+
+
+# Adding cases
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    from eval.cases import add_case
+
+    target: Path = arguments.target
+    for case in _candidates(arguments) if arguments.answers else [_written(arguments)]:
+        add_case(target, case)
+        print(f"{target}: {case.id} ({case.split}) {case.question}")
+    return 0
+
+
+def _written(arguments: argparse.Namespace) -> Case:
+    """The case that the arguments describe; a candidate of that id lends its question and history."""
+    from eval.cases import Case, located, texts_of
+
+    target: Path = arguments.target
+    known = _known(target)
+    candidate = next((c for c in known if c.id == arguments.id), None)
+    question = arguments.question or (candidate.question if candidate else None)
+    if not question:
+        raise SettingsError("give a question, or the --id of a candidate, or --from FILE")
+    answerable = arguments.unanswerable is None
+    if answerable != bool(arguments.quote):
+        raise SettingsError(
+            "give what states the answer with --quote, or why nothing does with --unanswerable"
+        )
+    corpus = arguments.corpus or _corpus_of(target)
+    texts = texts_of(corpus) if answerable else {}
+    return Case(
+        id=arguments.id or _next_id(known),
+        question=question,
+        answerable=answerable,
+        type=arguments.type,
+        split=arguments.split,
+        history=tuple((q, a) for q, a in arguments.after)
+        or (candidate.history if candidate else ()),
+        facts=tuple(tuple(w.strip() for w in fact.split("|")) for fact in arguments.fact),
+        never=tuple(arguments.never),
+        calendar_date=arguments.calendar_date,
+        evidence=tuple(located(quote, texts, arguments.source) for quote in arguments.quote),
+        reference=arguments.reference,
+        reason=arguments.unanswerable or "",
+    )
+
+
+def _candidates(arguments: argparse.Namespace) -> list[Case]:
+    """A candidate for every answer in the file; one already in the set is left out."""
+    from eval.cases import CANDIDATE, Case
+
+    known = _known(arguments.target)
+    asked = {(c.question, c.history) for c in known}
+    found: list[Case] = []
+    for number, answer in _answers(arguments.answers):
+        question = answer.get("question")
+        if not isinstance(question, str) or not question.strip():
+            raise SettingsError(f"{arguments.answers}, line {number}: no answer with a question")
+        history = tuple((str(q), str(a)) for q, a in answer.get("history") or ())
+        if (question, history) in asked:
+            continue
+        asked.add((question, history))
+        case = Case(
+            id=_next_id([*known, *found]),
+            question=question,
+            answerable=True,
+            type="candidate",
+            split=CANDIDATE,
+            history=history,
+            note=f"was answered: {answer.get('answer', '')}",
+        )
+        found.append(case)
+    return found
+
+
+def _answers(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
+    try:
+        text = path.read_text("utf-8-sig")
+        lines = [
+            (n, json.loads(line)) for n, line in enumerate(text.splitlines(), 1) if line.strip()
+        ]
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"{path} cannot be read: {exc}") from exc
+    except json.JSONDecodeError as exc:
+        raise SettingsError(
+            f"{path} holds something that is not a JSON answer a line: {exc}"
+        ) from exc
+    return [(n, row if isinstance(row, dict) else {}) for n, row in lines]
+
+
+def _known(target: Path) -> Sequence[Case]:
+    from eval.cases import load_set
+
+    if not target.exists():
+        return ()
+    whole = load_set(target)
+    return (*whole.cases, *whole.candidates)
+
+
+def _corpus_of(target: Path) -> Path:
+    """The corpus that the set names, else the one that is configured."""
+    from eval.cases import load_set
+
+    if target.exists() and (corpus := load_set(target).corpus).is_dir():
+        return corpus
+    return Settings.from_env(environment()).corpus
+
+
+def _next_id(known: Sequence[Case]) -> str:
+    taken = {case.id for case in known}
+    return next(name for n in range(1, 10**6) if (name := f"c{n:03}") not in taken)

@@ -1,0 +1,300 @@
+"""Whether answers got worse: a run against the least it must reach, and against a kept run.
+
+A metric fails on its floor, or where it dropped by more than chance would have it: the paired
+sign-flip test over the questions of both runs. `right`, the verdict on a whole question, is tested
+alone at ALPHA; the other gated metrics share ALPHA between them (Holm 1979).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval.cases import BRIEFS, BadSet, QuestionSet
+from eval.metrics import BY_NAME, MEASURES
+from eval.run import Result, Run, run_from_lines, run_to_lines
+from eval.stats import Estimate, drop_p_value, estimate, holm
+from indexing.errors import SettingsError
+
+ALPHA = 0.05
+VERDICT = "right"
+OURS = BRIEFS.parents[1] / "baselines"
+EXACT = ("citation_exactness",)
+"""Metrics of which one lost question is one too many: they do not depend on judgement or luck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A metric in two runs, over the questions it applies to in both. `p` is that of the drop."""
+
+    metric: str
+    before: float
+    now: float
+    n: int
+    worse: int
+    better: int
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A question that was right and is not, or the reverse."""
+
+    before: Result
+    now: Result
+
+    @property
+    def is_worse(self) -> bool:
+        return self.before.is_right and not self.now.is_right
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A run beside its baseline. `differences` says, in words, in what their keys differ."""
+
+    baseline: str
+    changes: tuple[Change, ...]
+    flips: tuple[Flip, ...]
+    differences: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing the gate looked at, and what it found in words."""
+
+    name: str
+    passed: bool
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The gate's word on a run."""
+
+    checks: tuple[Check, ...]
+    comparison: Comparison | None
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if not check.passed)
+
+
+def baselines_of(asked: QuestionSet) -> Path:
+    """The folder where the baselines of a set are kept, beside it; of our own, `eval/baselines`."""
+    folder = asked.path.resolve().parent
+    return (OURS if folder == BRIEFS.parent else folder / "baselines") / asked.name
+
+
+def load_baselines(folder: Path) -> list[Run]:
+    """The kept runs of a set, one for each key; none where nothing was kept.
+
+    Raises BadSet for a file that is something else.
+    """
+    runs = []
+    for path in sorted(folder.glob("*.jsonl")):
+        try:
+            lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            runs.append(run_from_lines(lines))
+        except (OSError, ValueError, BadSet) as exc:
+            raise BadSet(
+                f"the baseline {path} cannot be used: {exc}; mend it, or remove it and keep a new"
+                " one with --update-baseline"
+            ) from exc
+    return runs
+
+
+def keep(folder: Path, run: Run) -> Path:
+    """Makes `run` the baseline of its key, and drops those of another corpus or version of the set.
+
+    Returns the file, which is replaced whole or not at all.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{run.key.digest}.jsonl"
+    lines = [json.dumps(line, ensure_ascii=False) + "\n" for line in run_to_lines(run)]
+    beside = path.with_suffix(".new")
+    beside.write_text("".join(lines), "utf-8", newline="\n")
+    os.replace(beside, path)
+    for other in folder.glob("*.jsonl"):
+        head = json.loads(other.read_text("utf-8").partition("\n")[0])
+        if head["corpus"] != dict(run.key.corpus) or head["version"] != run.version:
+            other.unlink()
+    return path
+
+
+def nearest(run: Run, baselines: Sequence[Run]) -> Run | None:
+    """The baseline of the run's own key, else the one whose key differs in least."""
+    return min(baselines, key=lambda kept: len(run.key.differences(kept.key)), default=None)
+
+
+def compare(run: Run, baseline: Run) -> Comparison:
+    """Question by question, over those that both runs asked alike."""
+    before = {result.id: result for result in baseline.results}
+    now = {result.id: result for result in run.results}
+    both = [i for i in now if i in before and _is_same(before[i], now[i])]
+    changes = []
+    for measure in MEASURES:
+        pairs = [
+            (before[i].scores[measure.name], now[i].scores[measure.name])
+            for i in both
+            if measure.name in before[i].scores and measure.name in now[i].scores
+        ]
+        if not pairs:
+            continue
+        sign = 1 if measure.less_is_better else -1
+        drops = [sign * (after - earlier) for earlier, after in pairs]
+        changes.append(
+            Change(
+                measure.name,
+                before=sum(b for b, _ in pairs) / len(pairs),
+                now=sum(a for _, a in pairs) / len(pairs),
+                n=len(pairs),
+                worse=sum(d > 0 for d in drops),
+                better=sum(d < 0 for d in drops),
+                p=drop_p_value(drops),
+            )
+        )
+    flips = [Flip(before[i], now[i]) for i in both if before[i].is_right != now[i].is_right]
+    differences = list(run.key.differences(baseline.key))
+    if baseline.version != run.version:
+        differences.append(f"the set has version {run.version}, was {baseline.version}")
+    asked_otherwise = (i for i in now if i in before and i not in both)
+    return Comparison(
+        baseline=baseline.key.digest,
+        changes=tuple(changes),
+        flips=tuple(sorted(flips, key=lambda flip: not flip.is_worse)),
+        differences=tuple(differences),
+        added=(*(i for i in now if i not in before), *asked_otherwise),
+        gone=tuple(i for i in before if i not in now),
+    )
+
+
+def _is_same(one: Result, other: Result) -> bool:
+    return (one.question, one.history, one.answerable) == (
+        other.question,
+        other.history,
+        other.answerable,
+    )
+
+
+def judge_run(
+    run: Run,
+    baselines: Sequence[Run],
+    floors: Mapping[str, float],
+    *,
+    needs_baseline: bool = True,
+) -> Verdict:
+    """The gate. `floors` are the least a metric's mean may be, or the most where less is better.
+
+    Without a baseline it fails, unless none is needed: then the floors alone are held.
+    Raises SettingsError for a floor of a metric that does not exist.
+    """
+    checks = _floor_checks(run, {**run.floors, **floors})
+    checks.append(
+        Check(
+            "index in step",
+            not run.stale,
+            f"the index does not hold the corpus as it is: {', '.join(run.stale[:5])}; run:"
+            " dateline index"
+            if run.stale
+            else "the index holds the corpus as it is",
+        )
+    )
+    failed = [result for result in run.results if result.status == "failed"]
+    said = f"{failed[0].id}: {failed[0].answer}" if failed else ""
+    checks.append(
+        Check(
+            "every question asked",
+            not failed,
+            f"{len(failed)} questions failed; {said}" if failed else "no question failed",
+        )
+    )
+    kept = nearest(run, baselines)
+    if kept is None:
+        if needs_baseline:
+            says = "there is none for this set; keep this run as one with --update-baseline"
+            checks.append(Check("baseline", False, says))
+        return Verdict(tuple(checks), None)
+    comparison = compare(run, kept)
+    checks.append(_key_check(comparison))
+    checks += _drop_checks(comparison)
+    return Verdict(tuple(checks), comparison)
+
+
+def _floor_checks(run: Run, floors: Mapping[str, float]) -> list[Check]:
+    checks = []
+    for name, floor in floors.items():
+        if name not in BY_NAME:
+            known = ", ".join(BY_NAME)
+            raise SettingsError(
+                f"there is no metric {name!r} to set a floor for; there are: {known}"
+            )
+        measure = BY_NAME[name]
+        found = overall(run.results).get(name)
+        if found is None:
+            continue
+        bound = "at most" if measure.less_is_better else "at least"
+        checks.append(
+            Check(
+                f"floor of {name}",
+                not measure.is_worse(found.mean, floor),
+                f"{measure.shown(found.mean)} over {found.n} questions,"
+                f" {bound} {measure.shown(floor)} is wanted",
+            )
+        )
+    return checks
+
+
+def _key_check(comparison: Comparison) -> Check:
+    says = (
+        "this is not what the baseline was made with, which is compared with all the same; if it is"
+        f" meant, keep it with --update-baseline: {'; '.join(comparison.differences)}"
+        if comparison.differences
+        else "corpus, index settings and engine are the baseline's"
+    )
+    return Check("baseline of this corpus and these settings", not comparison.differences, says)
+
+
+def _drop_checks(comparison: Comparison) -> list[Check]:
+    gated = [c for c in comparison.changes if BY_NAME[c.metric].gated]
+    rest = [c for c in gated if c.metric != VERDICT]
+    adjusted = dict(zip((c.metric for c in rest), holm([c.p for c in rest]), strict=True))
+    checks = []
+    for change in gated:
+        p, shown = adjusted.get(change.metric, change.p), BY_NAME[change.metric].shown
+        lost = change.metric in EXACT and change.worse > 0
+        says = (
+            f"{shown(change.before)} before, {shown(change.now)} now over {change.n} questions:"
+            f" {change.worse} worse, {change.better} better (p = {p:.3g})"
+        )
+        checks.append(Check(f"drop of {change.metric}", p >= ALPHA and not lost, says))
+    return checks
+
+
+# Figures of one run
+
+
+def overall(results: Sequence[Result]) -> dict[str, Estimate]:
+    """Every metric's mean and interval, over the results it applies to."""
+    found = {}
+    for measure in MEASURES:
+        values = [r.scores[measure.name] for r in results if measure.name in r.scores]
+        if values:
+            found[measure.name] = estimate(values)
+    return found
+
+
+def by_type(results: Sequence[Result]) -> dict[str, dict[str, Estimate]]:
+    """`overall` of the questions of each type, in the order of the set."""
+    return {
+        name: overall([r for r in results if r.type == name])
+        for name in dict.fromkeys(r.type for r in results)
+    }
