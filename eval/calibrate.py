@@ -32,7 +32,7 @@ from eval.wording import holds
 from indexing.settings import Settings
 from indexing.sync import sync
 
-FALSE_REFUSALS = 0.03
+FALSE_REFUSALS = 0.05
 """The share of questions that could be answered which may be refused, to have fewer false answers."""
 SHOWN = 3
 """Sentences among which the evidence must be for a question to count as found."""
