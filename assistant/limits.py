@@ -87,7 +87,7 @@ _SAYS = r"(?:says?|said|writes?|wrote|claims?|mentions?|describes?|report(?:s|ed
 _ASIDE = re.compile(
     rf"(?i)\baccording\s+to\s+(?:{_DET}\s+)?{_G}(?:(?:['’]s?)?\s+{_NOUN})?{_END}|"
     rf"\bas\s+(?:first\s+)?{_TOLD}\s+(?:by|in)\s+{_G}{_END}|"
-    rf"\bas\s+{_G}\s+(?:has\s+|have\s+|first\s+)?{_SAYS}"
+    rf"\bas\s+{_G}\s+(?:(?:has\s+|have\s+|first\s+)?{_SAYS}|(?:tells?|told|puts?|has)\s+it\b)"
 )
 _TIE = re.compile(
     rf"(?i)(?:{_DET}\s+{_KIND}|(?=[\"“‘']{_MARK}))(?:{_G})\s+{_KIND}{_NOUN}|{_G}['’]s?\s+{_KIND}{_NOUN}|"
@@ -219,13 +219,13 @@ _DAY = (
 )
 _WHEN = (
     rf"(?:(?:between|from)\s+{_DAY}\s+(?:and|to|until|through)\s+{_DAY}|"
-    rf"(?:before|after|since|until|from|in|on|during)\s+{_DAY}(?:\s+onwards?)?|"
+    rf"(?:(?:from\s+)?(?:earlier|later)\s+than|before|after|since|until|from|in|on|during)\s+{_DAY}(?:\s+onwards?)?|"
     rf"(?=(?:the\s+)?(?:last|past|this)\b|yesterday|today|\w+day\b){_DAY})"
 )
 _WHENS = rf"(?P<when>{_WHEN}(?:\s+(?:and|but)\s+{_WHEN})?)"
 _PRINTED = r"(?:published|written|posted|dated|reported)\s+"
 _TIMES = re.compile(
-    rf"(?i)(?:(?P<lead>\b(?:in|from|among|according\s+to)\s+)|(?<!\bto\s))"
+    rf"(?i)(?:(?P<lead>\b(?:in|from|among|according\s+to|going\s+(?:only\s+)?by)\s+)|(?<!\bto\s))"
     rf"(?P<det>(?:\b(?:the|an?|all|any|latest|recent|new|news|which|what|do|does|did|of)\s+|{_G}(?:['’]s?)?\s+)*)"
     rf"\b(?P<noun>articles?|stor(?:y|ies)|news|coverage|reports)\s+"
     rf"(?:(?:by|from|in)\s+{_G}\s+|(?:about|on|of|by)\s+(?:[\w'’{_MARK}-]+\s+){{1,6}}?(?={_PRINTED}))?"
@@ -239,6 +239,8 @@ def _times(masked: str, today: date) -> Iterator[tuple[tuple[date, date], tuple[
     """Times tied to publishing: the days, and the phrase that could go."""
     for m in _TIMES.finditer(masked):
         own, when = m.groupdict(), (m["when"] or m["on"]).lower()
+        for told, plain in (("earlier", "before"), ("later", "after")):
+            when = re.sub(rf"\b(?:from\s+)?{told}\s+than\b", plain, when)
         if own["noun"] and not own["printed"]:
             is_tied = own["lead"] or own["det"] or own["noun"][0] in "aA" or m.start() == 0
             after = re.match(r"\s+([\w'’-]+)", masked[m.end() :])

@@ -18,7 +18,7 @@ from pathlib import Path
 from assistant.schema import Evidence
 from assistant.select import AGAIN, Rarity, coverage, known_of
 from assistant.understand import Question
-from assistant.values import NUMBER_KINDS, TIME_KINDS, has_value, value_of
+from assistant.values import NAME_KINDS, NUMBER_KINDS, TIME_KINDS, has_value, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def calibration() -> Calibration:
     return Calibration(**fitted)
 
 
-SIGNALS = ("relevance", "context", "topical", "passage", "names", "value")
+SIGNALS = ("relevance", "context", "topical", "passage", "names", "value", "named")
 OFF_TOPIC = 0.4
 """Cosine similarity above which a passage is on the question's topic; how far says nothing more."""
 UNKNOWN = 0.25
@@ -64,7 +64,8 @@ def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) ->
     words that stand in the best sentence's passage, or in what is known of its article, each word
     weighed by its rarity. names: that share of its names and numbers alone. value: 1
     unless a number or time is asked for and the best sentence has none, or none that is clearly of
-    the kind (0.5). known: what is left of the confidence, less than
+    the kind (0.5). named: likewise, where a person, place or body is asked for, for a name that the
+    question does not say itself. known: what is left of the confidence, less than
     1 where a name or number of the question stands in no passage at all. topical: the best cosine similarity, or
     `passage` as a share of OFF_TOPIC where that is more (a question that is little but a name is near
     to nothing), up to OFF_TOPIC.
@@ -83,6 +84,7 @@ def signals(question: Question, evidence: Sequence[Evidence], rarity: Rarity) ->
         "passage": passage,
         "names": coverage(question, stems, names) if names else 1.0,
         "value": _value(question, best),
+        "named": _named(question, best),
         "known": UNKNOWN if unknown(question, rarity) else 1.0,
     }
 
@@ -93,6 +95,14 @@ def _value(question: Question, e: Evidence) -> float:
     if not has_value(question, e.text, e.times, e.hit.info.published):
         return 0.0
     return 1.0 if value_of(question, e) is not None else 0.5
+
+
+def _named(question: Question, e: Evidence) -> float:
+    if question.wanted not in NAME_KINDS or set(question.terms) <= set(question.names):
+        return 1.0  # "who is Jay Timmons?" asks for no name
+    if value_of(question, e) is not None:
+        return 1.0
+    return 0.5 if has_value(question, e.text, e.times, e.hit.info.published) else 0.0
 
 
 CLAUSES = 0.8

@@ -231,7 +231,7 @@ class Parts:
 
 def read(question: str, history: Sequence[tuple[str, str]] = ()) -> Parts:
     """A question completed from `history` (turns oldest first) and taken apart."""
-    question = " ".join(question.split())
+    question = _without_preamble(" ".join(question.split()))
     asked = [s.strip() for s in re.findall(r"[^?]+\?+|[^?]+$", question) if content_terms(s)]
     if len(asked) < 2 or not all(map(_is_question, asked)):
         asked = [s for s in _NEXT_QUESTION.split(question) if s]
@@ -244,6 +244,24 @@ def read(question: str, history: Sequence[tuple[str, str]] = ()) -> Parts:
     clauses = _clauses(whole)
     swap = _SWAPS.match(question) if history and whole != question else None
     return Parts(clauses, joint=len(clauses) > 1, focus=_new(swap) if swap else "")
+
+
+_PREAMBLE = re.compile(
+    rf"^(?P<said>[^:?]{{2,60}}):\s+(?=(?:(?:by|on|in|at|for)\s+)?(?:{_WH}|{_AUX})\b)", re.I
+)
+_CHATTER = frozenset(
+    """hey hi hello ok okay so well please quick quickly refresh remind help memory question questions one two
+    another thing things something need want ask wondering curious first last file filing fact check checking now
+    deadline desk sanity""".split()
+)
+
+
+def _without_preamble(question: str) -> str:
+    """The question without what is only said before it: "Quick one before I file: when ...?"."""
+    m = _PREAMBLE.match(question)
+    if m and all(w in _CHATTER or w in STOPWORDS for w in words(m["said"])):
+        return question[m.end() :]
+    return question
 
 
 def _clauses(question: str) -> tuple[str, ...]:

@@ -301,6 +301,7 @@ def _named(text: str, is_topic: bool) -> frozenset[str]:
         for n, m in enumerate(found)
         if (m.group()[0].isdigit() and len(m.group()) > 1)
         or (m.group()[0].isupper() and (is_topic or (n and text[m.start() - 2] not in ".?!:")))
+        or m.group().casefold() in _COUNTRIES  # whoever types fast leaves the capital out
         for word in words(m.group())
     )
 
@@ -321,6 +322,7 @@ _PEOPLES = {
     for people, country in [line.split()]
 }
 """A people and its country stand for each other in a question."""
+_COUNTRIES = frozenset(_PEOPLES.values()) - {"turkey"}
 
 _SEATS = {
     seat: tuple(meant.split("/"))

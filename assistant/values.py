@@ -17,6 +17,7 @@ from indexing.schema import TimeExpression
 
 TIME_KINDS = frozenset({Wanted.DATE, Wanted.DURATION})
 NUMBER_KINDS = frozenset({Wanted.AMOUNT, Wanted.SHARE, Wanted.COUNT})
+NAME_KINDS = frozenset({Wanted.PERSON, Wanted.PLACE, Wanted.BODY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +258,7 @@ def has_value(
             return bool(times) or bool(_LASTING.search(sentence))
         case Wanted.AMOUNT | Wanted.SHARE | Wanted.COUNT:
             return bool(_QUANTITY.search(sentence))
-        case Wanted.PERSON | Wanted.PLACE | Wanted.BODY:
+        case kind if kind in NAME_KINDS:
             return next(_names(question, sentence, ""), None) is not None
         case _:
             return True

@@ -1,6 +1,6 @@
-"""Makes the picture of README.md: serves corpus/, asks, opens a source, saves docs/chat.png.
+"""Makes the pictures of README.md: the chat page with an answer, and the report of the evaluation.
 
-Run from the repository: `python docs/screenshot.py [QUESTION]`. Needs playwright and a Chromium.
+Run from the repository: `python docs/screenshot.py [chat] [report]`. Needs playwright and a Chromium.
 """
 
 from __future__ import annotations
@@ -10,27 +10,48 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
-PICTURE = ROOT / "docs" / "chat.png"
 QUESTION = "What is the MOU deadline?"
 CHROMIUM = "/usr/bin/chromium"
+DATELINE = [sys.executable, "-m", "assistant.cli"]
 
 
-def main(question: str = QUESTION) -> None:
-    with tempfile.TemporaryDirectory() as index:
-        command = [sys.executable, "-m", "assistant.cli", "chat"]
-        command += ["--corpus", str(ROOT / "corpus"), "--index", index, "--port", "0"]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+@contextmanager
+def page(height: int) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser.new_page(viewport={"width": 1280, "height": height})
+        browser.close()
+
+
+def chat(picture: Path) -> None:
+    """Serves corpus/, asks, opens a source."""
+    with tempfile.TemporaryDirectory() as index, page(800) as shown:
+        command = [*DATELINE, "chat", "--corpus", str(ROOT / "corpus"), "--index", index]
+        server = subprocess.Popen(
+            [*command, "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
         try:
-            picture(address(server), question)
+            shown.goto(address(server))
+            shown.locator("#chat-input").click()
+            shown.keyboard.type(QUESTION)
+            shown.locator("#chat-submit:enabled").click()
+            shown.locator(".dl-mark").first.click()
+            shown.locator(".dl-article mark").wait_for()
+            shown.mouse.move(640, 790)
+            shown.wait_for_timeout(1500)  # the panel slides in, the button's tooltip fades
+            shown.screenshot(path=picture)
         finally:
             server.send_signal(signal.SIGINT)
             server.wait(timeout=30)
-    print(f"saved {PICTURE.relative_to(ROOT)}")
 
 
 def address(server: subprocess.Popen[str]) -> str:
@@ -42,23 +63,19 @@ def address(server: subprocess.Popen[str]) -> str:
     raise SystemExit("the server did not start")
 
 
-def picture(url: str, question: str) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.goto(url)
-        page.locator("#chat-input").click()
-        page.keyboard.type(question)
-        page.locator("#chat-submit:enabled").click()
-        page.locator(".dl-mark").first.click()
-        page.locator(".dl-article mark").wait_for()
-        page.mouse.move(640, 790)
-        page.wait_for_timeout(1500)  # the panel slides in, the button's tooltip fades
-        page.screenshot(path=PICTURE)
-        browser.close()
+def report(picture: Path) -> None:
+    """Asks the evaluation set against its baseline, opens the report at its figures."""
+    with tempfile.TemporaryDirectory() as folder, page(1500) as shown:
+        file = Path(folder) / "report.html"
+        index = Path(folder) / "index"
+        command = [*DATELINE, "eval", "--gate", "--html", str(file), "--index", str(index)]
+        subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+        shown.goto(file.as_uri())
+        shown.screenshot(path=picture)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    for name in sys.argv[1:] or ["chat", "report"]:
+        picture = ROOT / "docs" / f"{name}.png"
+        {"chat": chat, "report": report}[name](picture)
+        print(f"saved {picture.relative_to(ROOT)}")

@@ -42,7 +42,7 @@ def asked(question: str, filters: Filters = EVERYTHING) -> Limits:
     "question",
     """As Quill reported, what did it cost?|As reported by Quill in May's issue, who won?|What does Quill say about trams?
     |what did quill report about trams|Did Quill report that trams run late?|Why? Quill reported that trams are late.
-    |In the Quill article, who voted?|Who voted in another Quill story?|Who voted in Quill's report?
+    |As Quill tells it, who voted?|What did it cost, as Quill has it?|In the Quill article, who voted?|Who voted in another Quill story?|Who voted in Quill's report?
     |What does the 'Quill' article say?|What does 'Quill' coverage say?|What does the article from Quill about trams say?
     |Says the report published by Quill so?|What was reported in Quill?|Does the latest Quill piece on trams say so?
     |Who, according to “Quill”, gave in?|In the article by Quill, who won?|Why did X not go, according to Quill?""".split("|"),
@@ -151,6 +151,8 @@ def test_a_source_that_is_not_held_is_named(question: str, missing: list[str]) -
         ("Do articles after 1 February and before 9 February say so?", "from 2 to 8 February 2026"),
         ("Do articles from January and articles until 6 February agree?", "before 7 February 2026"),
         ("Which articles since 20 May name riders?", "since 20 May 2025"),
+        ("Do articles from earlier than 9 February say so?", "before 9 February 2026"),
+        ("Do articles later than 3 February say so?", "since 4 February 2026"),
     ],
 )
 def test_a_time_of_publication_limits(question: str, said: str) -> None:

@@ -238,3 +238,21 @@ def test_what_a_follow_up_puts_in_another_s_place_is_its_focus() -> None:
     parts = read("and for Mexico?", history)
     assert parts.texts == ("When is the memorandum with Mexico due?",)
     assert "Mexico" in parts.focus
+
+
+@pytest.mark.parametrize(
+    ("question", "texts"),
+    [
+        ("Quick one before I file: when is the plan due?", ("when is the plan due?",)),
+        (
+            "Refresh my memory: when was the pact enacted and who signed it?",
+            ("when was the pact enacted?", "who signed the pact?"),
+        ),
+        ("In the Mexico deal: when is the plan due?", None),
+        ("Hey: the plan?", None),
+    ],
+)
+def test_what_is_only_said_before_a_question_is_left_out(
+    question: str, texts: tuple[str, ...] | None
+) -> None:
+    assert read(question).texts == (texts or (question,))

@@ -329,3 +329,8 @@ def test_a_name_whose_letters_changed_places_is_read_as_the_articles_write_it() 
     )
     assert "Mexica" in other.text  # may be another's name, so it is only suggested
     assert named == {"mexica": "Mexico"}
+
+
+def test_a_country_is_a_name_without_its_capital_too() -> None:
+    assert understand("india trade deal").names == ("india",)
+    assert understand("how come the indian envoy left").names == ()
