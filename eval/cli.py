@@ -87,6 +87,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     shown.add_argument("--seed", type=int, default=0, help="of the sample")
     shown.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots")
+    shown.add_argument(
+        "--dataset", type=Path, metavar="FILE", help="write Ragas' EvaluationDataset, a .jsonl"
+    )
     shown.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
     _add_adding(parser.add_subparsers(dest="action", metavar="add", title="adding cases"))
 
@@ -195,6 +198,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         _write(arguments.html, as_html(run, verdict, judged))
     if arguments.junit:
         _write(arguments.junit, report.as_junit(run, verdict))
+    if arguments.dataset:
+        from eval.metrics import dataset
+
+        rows = dataset(run.replies).to_list()
+        _write(arguments.dataset, "".join(json.dumps(row) + "\n" for row in rows))
     if arguments.json:
         print_json(report.as_json(run, verdict, judged))
     else:

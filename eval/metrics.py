@@ -277,12 +277,16 @@ class Scorer:
         """Of every reply the metrics that apply to it, in the order of MEASURES."""
 
         async def all_of_them() -> list[Scores]:
-            return [await self._scores(reply) for reply in replies]
+            samples = [one for one in dataset(replies) if isinstance(one, SingleTurnSample)]
+            pairs = zip(replies, samples, strict=True)
+            return [await self._scores(reply, one) for reply, one in pairs]
 
         return asyncio.run(all_of_them())
 
-    async def _scores(self, reply: Reply) -> Scores:
-        found = await (self._of_answerable(reply) if reply.case.answerable else _of_other(reply))
+    async def _scores(self, reply: Reply, one: SingleTurnSample) -> Scores:
+        found = await (
+            self._of_answerable(reply, one) if reply.case.answerable else _of_other(reply)
+        )
         if reply.citations:
             found["citation_exactness"] = await _value(
                 citation_exactness,
@@ -298,7 +302,7 @@ class Scorer:
         found["right"] = await _value(right, parts=parts)
         return {name: found[name] for name in BY_NAME if name in found}
 
-    async def _of_answerable(self, reply: Reply) -> Scores:
+    async def _of_answerable(self, reply: Reply, one: SingleTurnSample) -> Scores:
         case, answered = reply.case, reply.is_answered
         response = reply.text if answered else ""  # what a refusal happens to name is no answer
         cited = [(c.source, c.start, c.end) for c in reply.citations]
@@ -336,11 +340,11 @@ class Scorer:
             )
         if case.type in VALUE_TYPES and len(case.facts) == 1 and answered and reply.answer:
             found["exact_match"] = await self._match_of(case.facts[0], leads(reply.answer.text))
-        return found | await self._of_sample(reply)
+        return found | await self._of_sample(reply, one)
 
-    async def _of_sample(self, reply: Reply) -> Scores:
+    async def _of_sample(self, reply: Reply, one: SingleTurnSample) -> Scores:
         """The metrics of Ragas' own that take a whole sample."""
-        one, found = sample(reply), Scores()
+        found = Scores()
         searched = reply.answer is None or reply.answer.passages or not reply.is_answered
         if reply.gold and searched:
             found["context_hit"] = await _value(
@@ -353,8 +357,9 @@ class Scorer:
             if not (reply.gold and searched if by_id else one.reference_contexts):
                 continue
             had = one.retrieved_context_ids if by_id else one.retrieved_contexts
-            # Ragas' own give no number, or fail, where nothing was retrieved.
-            found[name] = float(await metric.single_turn_ascore(one)) if had else 0.0
+            # Ragas' own give no number, or fail, where nothing was retrieved; the precision divides
+            # by a little more than the count.
+            found[name] = round(float(await metric.single_turn_ascore(one)), 9) if had else 0.0
         if self._similarity and one.reference and reply.is_answered:
             found["semantic_similarity"] = await _value(
                 self._similarity, reference=one.reference, response=one.response

@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,7 +119,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         label=_label,
-        figure=_figure_of,
+        figure=lambda value, name: BY_NAME[name].shown(value),
         interval=_interval,
         answer_lines=_answer_lines,
         turn=_turn,
@@ -152,12 +154,6 @@ def _count(number: int, thing: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f}%"
-
-
-def _figure_of(value: float, name: str) -> str:
-    """`93.1%`, or `41 words` for a metric that is no share."""
-    unit = BY_NAME[name].unit
-    return f"{value:.0f} {unit}" if unit else _percent(value)
 
 
 def _interval(found: Estimate, name: str) -> str:
@@ -253,6 +249,7 @@ def _plots(
     told: Mapping[str, Any],
     compared: Comparison | None,
 ) -> list[Plot]:
+    _import_matplotlib()
     from matplotlib import rc_context, rcdefaults
 
     plots = []
@@ -266,6 +263,17 @@ def _plots(
         if compared and any(not BY_NAME[c.metric].unit for c in compared.changes):
             plots.append(_changes_plot(compared))
     return plots
+
+
+def _import_matplotlib() -> None:
+    """Imports it without the list of fonts that it would leave in the user's home folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = os.environ.setdefault("MPLCONFIGDIR", folder) == folder
+        try:
+            import matplotlib.font_manager  # noqa: F401
+        finally:
+            if own:
+                del os.environ["MPLCONFIGDIR"]
 
 
 def _types_plot(types: Mapping[str, Mapping[str, Estimate]]) -> Plot:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from ragas import EvaluationDataset
+from scripted_judge import scripted_judge
 
 from assistant.cli import main
 from eval.cases import load_set
@@ -96,11 +98,36 @@ def test_updating_a_baseline_prints_what_differs_from_the_one_before(
 
 
 def test_json_junit_and_page_are_written(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert evaluate("--json", "--junit", "out/junit.xml", "--html", "out/report.html") == 0
+    written = [
+        "--junit",
+        "out/junit.xml",
+        "--html",
+        "out/report.html",
+        "--dataset",
+        "out/ragas.jsonl",
+    ]
+    assert evaluate("--json", *written) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["metrics"]["right"]["mean"] == 0.75
     assert len(ET.parse(own / "out" / "junit.xml").findall(".//testcase")) == 4
     assert "ministerial" in (own / "out" / "report.html").read_text("utf-8")
+    samples = EvaluationDataset.from_jsonl(str(own / "out" / "ragas.jsonl"))
+    assert [sample.user_input for sample in samples] == [q["question"] for q in QUESTIONS]
+
+
+def test_a_model_may_judge_as_well(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = (own / "own.jsonl").read_text("utf-8").splitlines()
+    known = {**json.loads(lines[1]), "reference": "Within 30 days, by 6 March 2026."}
+    (own / "own.jsonl").write_text(f"{lines[0]}\n{json.dumps(known)}\n", "utf-8")
+    with scripted_judge() as judge:
+        assert evaluate("--judge", "openai:judge", "--judge-url", judge.url) == 0
+    out = capsys.readouterr().out
+    assert "judged, advisory" in out
+    for metric in ("faithfulness", "factual_correctness", "answer_relevancy", "context_recall"):
+        assert metric in out, metric
+    assert "judgements that failed: none" in out
+    assert evaluate("--judge", "nobody:judge") == 2
+    assert "nobody:judge" in capsys.readouterr().err
 
 
 def test_some_questions_can_be_asked_but_not_kept_as_a_baseline(

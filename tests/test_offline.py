@@ -175,6 +175,14 @@ def test_no_library_leaves_anything_in_the_home_folder(
     assert [path for path in unplugged.home.rglob("*") if path.is_file()] == []
 
 
+def test_answers_are_measured_and_reported(unplugged: Unplugged) -> None:
+    """Ragas, matplotlib and what they bring along each have something to keep or to tell."""
+    out = unplugged.dateline("eval", "--limit", 6, "--html", "report.html")
+    assert "6 questions" in out
+    assert (unplugged.cwd / "report.html").stat().st_size > 50_000
+    assert [path for path in unplugged.home.rglob("*") if path.is_file()] == []
+
+
 def test_many_texts_are_embedded_in_bulk(unplugged: Unplugged, tmp_path: Path) -> None:
     lines = (json.dumps({"text": f"Ship {n} left."}) for n in range(BULK_TEXTS + 5))
     corpus = write_files(tmp_path / "corpus", {"ships.jsonl": "\n".join(lines)})
