@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import date
-from importlib.metadata import entry_points
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,7 @@ def _parser(with_eval: bool) -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], help_: str) -> Any:
+    def command(name: str, run: Callable[[argparse.Namespace], int] | None, help_: str) -> Any:
         added = commands.add_parser(name, help=help_, description=help_)
         added.set_defaults(run=run)
         added.add_argument(
@@ -123,18 +123,11 @@ def _parser(with_eval: bool) -> argparse.ArgumentParser:
     chat.add_argument("--host", help="the address to listen on (default 127.0.0.1)")
     chat.add_argument("--port", type=int, help="the port (default 8000)")
 
-    # `eval` stands above this package, which knows of it by name only.
-    evaluate = command(
-        "eval", _not_installed, "measure the answers to questions with known answers"
-    )
+    evaluate = command("eval", None, "measure the answers to questions with known answers")
     if with_eval:
-        for found in entry_points(group="dateline.commands", name="eval"):
-            found.load()(evaluate)
+        # That package stands above this one, which knows it by name only.
+        import_module("eval.cli").add_arguments(evaluate)
     return parser
-
-
-def _not_installed(arguments: argparse.Namespace) -> int:
-    raise SettingsError("dateline eval is not installed; run: pip install -e '.[eval]'")
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:

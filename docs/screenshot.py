@@ -65,7 +65,7 @@ def address(server: subprocess.Popen[str]) -> str:
 
 def report(picture: Path) -> None:
     """Asks the evaluation set against its baseline, opens the report at its figures."""
-    with tempfile.TemporaryDirectory() as folder, page(1500) as shown:
+    with tempfile.TemporaryDirectory() as folder, page(1900) as shown:
         file = Path(folder) / "report.html"
         index = Path(folder) / "index"
         command = [*DATELINE, "eval", "--gate", "--html", str(file), "--index", str(index)]

@@ -124,7 +124,7 @@ def load_set(path: Path, corpus: Path | None = None) -> QuestionSet:
         path=file,
         corpus=corpus or file.parent / (_text(header, "corpus", where) or "corpus"),
         as_of=_day(header, where),
-        floors={name: float(value) for name, value in dict(header.get("floors") or {}).items()},
+        floors=_floors(header, where),
         cases=tuple(c for c in cases if c.split != CANDIDATE),
         candidates=tuple(c for c in cases if c.split == CANDIDATE),
     )
@@ -231,6 +231,13 @@ def chosen(cases: Sequence[Case], split: str | None, limit: int | None) -> list[
     return [some[i * len(some) // limit] for i in range(limit)]
 
 
+def _floors(header: Mapping[str, Any], where: str) -> dict[str, float]:
+    found = header.get("floors") or {}
+    if not isinstance(found, dict):
+        raise BadSet(f'{where}: "floors" must be an object of metrics and numbers')
+    return {name: float(_number(found, name, where) or 0) for name in found}
+
+
 def case_to_json(case: Case) -> dict[str, Any]:
     """The line of a set that holds `case`, without its empty fields."""
     whole = {name: value for name, value in asdict(case).items() if value not in ((), "", None)}
@@ -299,9 +306,10 @@ def add_case(path: Path, case: Case) -> None:
     """Appends `case` to the set at `path`, which is begun where there is none; in the place of a
     candidate of its id where there is one.
 
-    Raises BadSet for an id that is taken.
+    Raises BadSet for an id that is taken, and for a case that could not be read again.
     """
     line = json.dumps(case_to_json(case), ensure_ascii=False)
+    _case(json.loads(line), "the new case")
     kept: list[str] = []
     for _, row in _rows(path) if path.exists() else ():
         if row.get("id") != case.id:

@@ -227,9 +227,11 @@ def _asked(arguments: argparse.Namespace) -> tuple[QuestionSet, Settings]:
             " or pip install -c constraints.txt -e '.[eval]'"
         ) from exc
     from eval.cases import BRIEFS, load_set
+    from eval.gate import check_floors
     from eval.run import default_index
 
     asked = load_set(arguments.set or BRIEFS, arguments.corpus)
+    check_floors({**asked.floors, **dict(arguments.floor)})
     if arguments.as_of:
         asked = replace(asked, as_of=arguments.as_of)
     settings = Settings.from_env(environment(), engine=arguments.engine, corpus=asked.corpus)

@@ -166,14 +166,17 @@ def compare(run: Run, baseline: Run) -> Comparison:
     differences = list(run.key.differences(baseline.key))
     if baseline.version != run.version:
         differences.append(f"the set has version {run.version}, was {baseline.version}")
-    asked_otherwise = (i for i in now if i in before and i not in both)
+    added = [i for i in now if i not in both]
+    gone = [i for i in before if i not in now]
+    if (added or gone) and not run.is_part:
+        differences.append(f"{len(added)} questions are new or asked otherwise, {len(gone)} gone")
     return Comparison(
         baseline=baseline.key.digest,
         changes=tuple(changes),
         flips=tuple(sorted(flips, key=lambda flip: not flip.is_worse)),
         differences=tuple(differences),
-        added=(*(i for i in now if i not in before), *asked_otherwise),
-        gone=tuple(i for i in before if i not in now),
+        added=tuple(added),
+        gone=tuple(gone),
     )
 
 
@@ -197,7 +200,9 @@ def judge_run(
     Without a baseline it fails, unless none is needed: then the floors alone are held.
     Raises SettingsError for a floor of a metric that does not exist.
     """
-    checks = _floor_checks(run, {**run.floors, **floors})
+    wanted = {**run.floors, **floors}
+    check_floors(wanted)
+    checks = _floor_checks(run, wanted)
     checks.append(
         Check(
             "index in step",
@@ -229,14 +234,19 @@ def judge_run(
     return Verdict(tuple(checks), comparison)
 
 
-def _floor_checks(run: Run, floors: Mapping[str, float]) -> list[Check]:
-    checks = []
-    for name, floor in floors.items():
+def check_floors(floors: Mapping[str, float]) -> None:
+    """Raises SettingsError for a floor of a metric that does not exist."""
+    for name in floors:
         if name not in BY_NAME:
             known = ", ".join(BY_NAME)
             raise SettingsError(
                 f"there is no metric {name!r} to set a floor for; there are: {known}"
             )
+
+
+def _floor_checks(run: Run, floors: Mapping[str, float]) -> list[Check]:
+    checks = []
+    for name, floor in floors.items():
         measure = BY_NAME[name]
         found = overall(run.results).get(name)
         if found is None:

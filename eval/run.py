@@ -103,7 +103,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A set as it was answered. `stale` names what of the corpus the index does not hold as it is."""
+    """A set as it was answered. `stale` names what of the corpus the index does not hold as it is;
+    `is_part`: only some of the set's questions were asked."""
 
     name: str
     version: int
@@ -114,6 +115,7 @@ class Run:
     stale: tuple[str, ...] = ()
     floors: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    is_part: bool = False
 
 
 def run_set(
@@ -166,6 +168,7 @@ def run_set(
         stale=tuple(stale),
         floors=asked.floors,
         seconds=round(time.perf_counter() - started, 1),
+        is_part=len(cases) < len(asked.cases),
     )
 
 

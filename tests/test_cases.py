@@ -164,6 +164,8 @@ def test_a_set_that_is_not_there_or_empty_or_dated_wrong_is_said_to_be(tmp_path:
         load_set(tmp_path)
     with pytest.raises(BadSet, match="holds no questions"):
         load_set(write_set(tmp_path / "empty.jsonl", {"set": "s"}))
+    with pytest.raises(BadSet, match='"right" must be a number'):
+        load_set(write_set(tmp_path / "f.jsonl", {"set": "s", "floors": {"right": "high"}}, row()))
     with pytest.raises(BadSet, match='"as_of" is no date'):
         load_set(write_set(tmp_path / "dated.jsonl", {"set": "s", "as_of": "today"}, row()))
 

@@ -206,6 +206,7 @@ def test_a_case_is_made_from_a_question_and_a_quote(
         ([], 2, "give a question"),
         (["Who?", "--quote", "no such words"], 1, "no article has the words"),
         (["Who?", "--quote", "critical minerals"], 1, "places"),
+        (["Who?", "--unanswerable", "Not said.", "--calendar-date", "May"], 1, "calendar_date"),
         (["--from", "none.jsonl"], 2, "cannot be read"),
     ],
 )

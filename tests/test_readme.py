@@ -10,6 +10,9 @@ import pytest
 from conftest import ROOT
 
 from assistant.cli import main
+from eval.cases import BRIEFS, load_set
+from eval.gate import baselines_of, load_baselines, overall
+from eval.report import figure
 from indexing.settings import Settings
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -23,6 +26,17 @@ def test_the_answer_it_shows_is_the_answer_given(
     question, as_of, output = shown.groups()
     assert main(["ask", question, "--as-of", as_of, "--index", str(briefs.index)]) == 0
     assert capsys.readouterr().out.split() == output.split()
+
+
+def test_its_figures_are_those_of_the_baseline() -> None:
+    asked = load_set(BRIEFS)
+    (kept,) = load_baselines(baselines_of(asked))
+    rows = re.findall(r"^\| `([a-z_]+)` \| ([^|]+) \| ([^|]+) \|$", README, re.MULTILINE)
+    assert len(rows) >= 6
+    for name, *shown in rows:
+        for split, told in zip(("dev", "test"), shown, strict=True):
+            of_split = [result for result in kept.results if result.split == split]
+            assert told == figure(overall(of_split)[name]), (name, split)
 
 
 def test_its_table_of_settings_is_complete_and_its_defaults_are_right() -> None:
