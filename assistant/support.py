@@ -98,8 +98,8 @@ def _value(question: Question, e: Evidence) -> float:
 
 
 def _named(question: Question, e: Evidence) -> float:
-    if question.wanted not in NAME_KINDS or set(question.terms) <= set(question.names):
-        return 1.0  # "who is Jay Timmons?" asks for no name
+    if question.wanted not in NAME_KINDS or question.asks_who_that_is:
+        return 1.0
     if value_of(question, e) is not None:
         return 1.0
     return 0.5 if has_value(question, e.text, e.times, e.hit.info.published) else 0.0

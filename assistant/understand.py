@@ -57,6 +57,14 @@ class Question:
         return self.wanted is Wanted.DATE and bool(_DEADLINE.search(self.text))
 
     @property
+    def asks_who_that_is(self) -> bool:
+        """Whether it only names somebody: "Who is Jay Timmons?" wants no name for an answer."""
+        is_named = self.wanted is Wanted.PERSON and set(self.terms) <= set(self.names)
+        return is_named and bool(
+            re.search(r"\bwho(?:'s|’s|\s+(?:is|was|are|were))\b", self.text, re.I)
+        )
+
+    @property
     def stems(self) -> frozenset[str]:
         """The common forms of `terms` and of what else means them, to compare with a text's."""
         own = frozenset(stem(term) for term in self.terms)

@@ -99,7 +99,7 @@ def values(question: Question, sentence: str, around: str = "") -> list[Value]:
             found = list(_shares(sentence))
         case Wanted.COUNT:
             found = [v for v in _counts(sentence) if _counts_it(question, sentence, v)]
-        case Wanted.PERSON:
+        case Wanted.PERSON if not question.asks_who_that_is:
             found = [
                 v
                 for v in _names(question, sentence, around)

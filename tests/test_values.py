@@ -59,3 +59,9 @@ def test_a_value_stands_where_it_says(question: str, sentence: str) -> None:
     for value in values(understand(question), sentence, sentence):
         assert sentence[value.start : value.end] == value.text
         assert value.text
+
+
+def test_whoever_is_asked_after_by_name_is_not_answered_with_a_name() -> None:
+    sentence = "Norway's Trade Minister, Ada Quill, came with Tom Reed."
+    assert texts("Who is Ada Quill?", sentence) == []
+    assert texts("Who came with Ada Quill?", sentence) != []
