@@ -24,6 +24,11 @@ def keep(index: Path, answer: Answer, history: Sequence[tuple[str, str]]) -> Pat
         "history": [list(turn) for turn in history],
         "reported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with storage_errors(index), path.open("a", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    with storage_errors(index), path.open("a+b") as file:
+        file.seek(0, 2)
+        if file.tell():
+            file.seek(-1, 2)
+            if file.read(1) != b"\n":  # a report was cut off
+                file.write(b"\n")
+        file.write((json.dumps(line) + "\n").encode())
     return path

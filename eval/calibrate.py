@@ -153,7 +153,8 @@ def report(rows: Sequence[Row], fitted: support.Calibration) -> str:
         score = np.array([r.confidence(fitted) for r in own])
         answerable = np.array([r.answerable for r in own])
         found = np.array([r.found for r in own])
-        area = auroc(list(score[answerable]), list(score[~answerable])) or float("nan")
+        known = auroc(list(score[answerable]), list(score[~answerable]))
+        area = float("nan") if known is None else known
         answered = score >= fitted.threshold
         wrong = answered[~answerable].mean() if (~answerable).any() else float("nan")
         lines.append(

@@ -17,8 +17,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from eval import jsonl
+from eval.jsonl import BadLine
+from eval.wording import normal, written
 from indexing import read
-from indexing.errors import DatelineError, UnreadableFile
+from indexing.errors import SettingsError, UnreadableFile
 from indexing.settings import Settings
 
 BRIEFS = Path(__file__).parent / "sets" / "briefs.jsonl"
@@ -32,7 +37,7 @@ Wordings = tuple[str, ...]
 """Ways of putting one fact, any of which will do."""
 
 
-class BadSet(DatelineError):
+class BadSet(BadLine):
     """A question set, or one of its lines, that cannot be used as it is."""
 
 
@@ -119,7 +124,7 @@ def load_set(path: Path, corpus: Path | None = None) -> QuestionSet:
         raise BadSet(f"{file} holds no questions")
     where = f"{file}, line 1"
     return QuestionSet(
-        name=_text(header, "set", where) or (path.name if path.is_dir() else path.stem),
+        name=_name(header, where, (path.resolve() if path.is_dir() else path.with_suffix("")).name),
         version=int(_number(header, "version", where) or 1),
         path=file,
         corpus=corpus or file.parent / (_text(header, "corpus", where) or "corpus"),
@@ -131,26 +136,14 @@ def load_set(path: Path, corpus: Path | None = None) -> QuestionSet:
 
 
 def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
-    try:
-        lines = file.read_text("utf-8-sig").splitlines()
-    except FileNotFoundError:
+    if not file.is_file():
         raise BadSet(
             f"there is no question set {file}; give a .jsonl file, or a folder with questions.jsonl"
-        ) from None
-    except (OSError, UnicodeDecodeError) as exc:
-        raise BadSet(f"the question set {file} cannot be read: {exc}") from exc
-    rows = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as exc:
-            raise BadSet(f"{file}, line {number}: not valid JSON: {exc}") from exc
-        if not isinstance(row, dict):
-            raise BadSet(f"{file}, line {number}: not a JSON object")
-        rows.append((number, row))
-    return rows
+        )
+    try:
+        return jsonl.read(file)
+    except BadLine as exc:
+        raise BadSet(f"the question set {exc}") from exc
 
 
 def _case(row: Mapping[str, Any], where: str) -> Case:
@@ -160,57 +153,126 @@ def _case(row: Mapping[str, Any], where: str) -> Case:
     question = _text(row, "question", where)
     if not question.strip():
         raise BadSet(f'{where}: no "question"')
-    try:
-        history = tuple((str(q), str(a)) for q, a in row.get("history") or ())
-        evidence = tuple(
-            GoldSpan(str(e["file"]), int(e["start"]), int(e["end"]), str(e.get("text", "")))
-            for e in row.get("evidence") or ()
-        )
-        facts = tuple(tuple(map(str, fact)) for fact in row.get("facts") or ())
-    except (KeyError, TypeError, ValueError) as exc:
-        raise BadSet(
-            f'{where}: "history" must hold [question, answer], "evidence" objects with file, start'
-            f' and end, "facts" lists of wordings ({type(exc).__name__}: {exc})'
-        ) from exc
+    facts = tuple(_wordings(fact, "facts", where) for fact in _list(row, "facts", where))
     # The form of public sets: any one of `answers` is right.
-    accepted = tuple(str(a) for a in row.get("answers") or () if str(a).split())
-    short = tuple(a for a in accepted if len(a.split()) <= LONGEST_ANSWER)
-    if any(not fact for fact in facts):
-        raise BadSet(f"{where}: a fact without a wording")
-    day = row.get("calendar_date")
-    if day is not None and not (isinstance(day, str) and re.fullmatch(r"\d{4}(-\d\d){0,2}", day)):
-        raise BadSet(f'{where}: "calendar_date" must be like 2026-03-06, 2026-03 or 2026')
+    accepted = tuple(a for a in _strings(row, "answers", where) if a.split())
+    short = tuple(a for a in accepted if len(a.split()) <= LONGEST_ANSWER and normal(a))
+    never = _wordings(_list(row, "never", where), "never", where)
+    if never and not answerable:
+        raise BadSet(f'{where}: "never" of a question that must not be answered at all')
     return Case(
-        id=str(row.get("id") or where.rpartition(" ")[2]),
+        id=_id(row, where),
         question=question,
         answerable=answerable,
         type=_text(row, "type", where) or "all",
         split=_text(row, "split", where) or "dev",
         form=_text(row, "form", where),
-        history=history,
+        history=read_turns(row, where),
         facts=facts or ((short,) if short else ()),
-        never=tuple(map(str, row.get("never") or ())),
-        other_side=tuple(map(str, row.get("counterfactual_answers") or ())),
-        calendar_date=day,
-        evidence=evidence,
+        never=never,
+        other_side=_strings(row, "counterfactual_answers", where),
+        calendar_date=_calendar_date(row, where),
+        evidence=tuple(_span(span, where) for span in _list(row, "evidence", where)),
         reference=_text(row, "reference", where) or (accepted[0] if accepted else ""),
         reason=_text(row, "reason", where),
         note=_text(row, "note", where),
     )
 
 
+def _id(row: Mapping[str, Any], where: str) -> str:
+    value = row.get("id")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _text(row, "id", where) or where.rpartition(" ")[2]
+
+
 def _text(row: Mapping[str, Any], name: str, where: str) -> str:
     value = row.get(name)
-    if value is not None and not isinstance(value, str):
-        raise BadSet(f'{where}: "{name}" must be words, not {value!r}')
-    return value or ""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise BadSet(f'{where}: "{name}" must be words, not {_short(value)}')
+    if any("\ud800" <= c <= "\udfff" for c in value):
+        raise BadSet(f'{where}: "{name}" holds half a character ({_short(value)})')
+    return value
+
+
+def _short(value: object) -> str:
+    return repr(value)[:80]
+
+
+def _list(row: Mapping[str, Any], name: str, where: str) -> list[Any]:
+    value = row.get(name)
+    if value is not None and not isinstance(value, list):
+        raise BadSet(f'{where}: "{name}" must be a list, not {_short(value)}')
+    return value or []
+
+
+def _strings(row: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
+    return tuple(_text({name: v}, name, where) for v in _list(row, name, where))
+
+
+def _wordings(values: object, name: str, where: str) -> Wordings:
+    if not isinstance(values, list) or (name == "facts" and not values):
+        raise BadSet(f'{where}: "{name}" must hold lists of wordings, not {_short(values)}')
+    found = _strings({name: values}, name, where)
+    if not all(map(normal, found)):
+        raise BadSet(f'{where}: "{name}" has a wording without words')
+    return found
+
+
+def read_turns(row: Mapping[str, Any], where: str) -> tuple[tuple[str, str], ...]:
+    """The `history` of a case or an answer, read at `where`. Raises BadSet."""
+    return tuple(_turn(turn, where) for turn in _list(row, "history", where))
+
+
+def _turn(turn: object, where: str) -> tuple[str, str]:
+    if not isinstance(turn, list) or len(turn) != 2:
+        raise BadSet(f'{where}: "history" must hold [question, answer], not {_short(turn)}')
+    asked, answered = _strings({"history": turn}, "history", where)
+    return asked, answered
+
+
+def _span(span: object, where: str) -> GoldSpan:
+    if not isinstance(span, dict) or not span.get("file"):
+        raise BadSet(f'{where}: "evidence" must hold objects with file, start and end')
+    for name in ("start", "end"):
+        if type(span.get(name)) is not int:
+            raise BadSet(f'{where}: "{name}" of "evidence" must be a whole number')
+    file, text = _text(span, "file", where), _text(span, "text", where)
+    return GoldSpan(file, span["start"], span["end"], text)
+
+
+def _calendar_date(row: Mapping[str, Any], where: str) -> str | None:
+    day = _text(row, "calendar_date", where)
+    try:
+        if day and not re.fullmatch(r"[0-9]{4}(-[0-9]{2}){0,2}", day):
+            raise ValueError
+        written(day or "2026")
+    except ValueError:
+        raise BadSet(
+            f'{where}: "calendar_date" must be like 2026-03-06, 2026-03 or 2026, not {day!r}'
+        ) from None
+    return day or None
 
 
 def _number(row: Mapping[str, Any], name: str, where: str) -> float | None:
     value = row.get(name)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-        raise BadSet(f'{where}: "{name}" must be a number, not {value!r}')
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not (is_number and abs(value) < 1e9):  # neither infinite nor NaN
+        raise BadSet(f'{where}: "{name}" must be a number, not {_short(value)}')
     return value
+
+
+def _name(header: Mapping[str, Any], where: str, otherwise: str) -> str:
+    """The set's name. Folders are called by it, so it must be a file name and nothing else."""
+    name = _text(header, "set", where) or otherwise
+    if not re.fullmatch(r"[\w][\w. -]{0,79}", name):
+        raise BadSet(
+            f"{where}: the set's name may have letters, digits, '.', '_', '-' and spaces, and begins"
+            f" with a letter or digit, not {_short(name)}"
+        )
+    return name
 
 
 def _day(row: Mapping[str, Any], where: str) -> date | None:
@@ -225,7 +287,8 @@ def chosen(cases: Sequence[Case], split: str | None, limit: int | None) -> list[
     """The cases of a split, at most `limit` of them, evenly spread over the set."""
     some = [case for case in cases if split in (None, case.split)]
     if not some:
-        raise BadSet(f"the set has no questions of the split {split!r}")
+        of = f" of the split {split!r}" if split else ", only candidates"
+        raise BadSet(f"the set has no questions{of}")
     if limit is None or limit >= len(some):
         return some
     return [some[i * len(some) // limit] for i in range(limit)]
@@ -235,7 +298,8 @@ def _floors(header: Mapping[str, Any], where: str) -> dict[str, float]:
     found = header.get("floors") or {}
     if not isinstance(found, dict):
         raise BadSet(f'{where}: "floors" must be an object of metrics and numbers')
-    return {name: float(_number(found, name, where) or 0) for name in found}
+    floors = {name: _number(found, name, where) for name in found}
+    return {name: floor for name, floor in floors.items() if floor is not None}
 
 
 def case_to_json(case: Case) -> dict[str, Any]:
@@ -302,28 +366,39 @@ def check_spans(asked: Sequence[Case], texts: Mapping[str, str]) -> None:
         )
 
 
-def add_case(path: Path, case: Case) -> None:
-    """Appends `case` to the set at `path`, which is begun where there is none; in the place of a
-    candidate of its id where there is one.
+def add_case(path: Path, case: Case, corpus: Path, as_of: date) -> None:
+    """Appends `case` to the set at `path`, or puts it in the place of the candidate of its id.
 
-    Raises BadSet for an id that is taken, and for a case that could not be read again.
+    A set that is not there is begun, over `corpus` as of `as_of`. One process adds at a time.
+    Raises BadSet for an id that is taken and for a case that could not be read again.
     """
-    line = json.dumps(case_to_json(case), ensure_ascii=False)
-    _case(json.loads(line), "the new case")
-    kept: list[str] = []
-    for _, row in _rows(path) if path.exists() else ():
-        if row.get("id") != case.id:
-            kept.append(json.dumps(row, ensure_ascii=False))
-        elif row.get("split") == CANDIDATE:
-            kept.append(line)
+    line = json.loads(json.dumps(case_to_json(case)))
+    _case(line, "the new case")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=30):
+            jsonl.write(path, _with(path, line, case, corpus, as_of))
+    except (OSError, Timeout) as exc:
+        raise SettingsError(f"{path} cannot be written: {exc}") from exc
+
+
+def _with(
+    path: Path, line: dict[str, Any], case: Case, corpus: Path, as_of: date
+) -> list[dict[str, Any]]:
+    if not path.exists():
+        folder = Path(os.path.relpath(corpus.resolve(), path.parent.resolve())).as_posix()
+        name = re.sub(r"^[^\w]+|[^\w. -]+", "-", path.stem)[:80]
+        header = {"set": name, "version": 1, "corpus": folder, "as_of": as_of.isoformat()}
+        return [header, line]
+    rows = []
+    for number, row in _rows(path):
+        if "answerable" in row and _id(row, f"{path}, line {number}") == case.id:
+            if row.get("split") != CANDIDATE:
+                raise BadSet(f"{path} already has a case {case.id!r}; give another --id")
+            rows.append(line)
         else:
-            raise BadSet(f"{path} already has a case {case.id!r}; give another --id")
-    if line not in kept:
-        kept.append(line)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    beside.write_text("".join(f"{one}\n" for one in kept), "utf-8", newline="\n")
-    os.replace(beside, path)
+            rows.append(row)
+    return rows if line in rows else [*rows, line]
 
 
 def located(quote: str, texts: Mapping[str, str], source: str | None = None) -> GoldSpan:

@@ -6,14 +6,16 @@ Imports what it needs when it runs: the parser is built for `--help` too.
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.cli import a_count, a_day, environment, print_json, progress_bar
+from assistant.show import plain
 from indexing.errors import SettingsError
 from indexing.settings import Settings
 
@@ -82,9 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shown = parser.add_argument_group("what is printed and written")
     shown.add_argument("--json", action="store_true", help="print all of it as JSON")
     shown.add_argument("--wrong", action="store_true", help="print every wrong answer")
-    shown.add_argument(
-        "--sample", type=int, default=0, metavar="N", help="print N answers at random"
-    )
+    shown.add_argument("--sample", type=a_count, metavar="N", help="print N answers at random")
     shown.add_argument("--seed", type=int, default=0, help="of the sample")
     shown.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots")
     shown.add_argument(
@@ -183,39 +183,69 @@ def _floor(text: str) -> tuple[str, float]:
 def _evaluate(arguments: argparse.Namespace) -> int:
     if (arguments.split or arguments.limit) and arguments.update_baseline:
         raise SettingsError("a baseline is of the whole set: leave out --split and --limit")
+    for target in (arguments.html, arguments.junit, arguments.dataset):
+        if target:
+            _check_target(target)
     asked, settings = _asked(arguments)
-    run = _run(asked, settings, arguments)
-    judged = _judged(run, settings, arguments)
     from eval import report
-    from eval.gate import baselines_of, keep
+    from eval.gate import baselines_of, judge_run, load_baselines
 
     kept_in = arguments.baseline or baselines_of(asked)
-    verdict = _verdict(run, kept_in, arguments)
+    # A floor is held whether the gate is asked for or not; a baseline that is replaced is compared
+    # with first, to say what changes.
+    is_gated = arguments.gate or arguments.update_baseline or arguments.floor
+    baselines = load_baselines(kept_in) if is_gated else []
+    run = _run(asked, settings, arguments)
+    judged = _judged(run, settings, arguments)
+    verdict = None
+    if is_gated:
+        needed = arguments.gate and not arguments.update_baseline
+        verdict = judge_run(run, baselines, dict(arguments.floor), needs_baseline=needed)
+    if arguments.json:
+        print_json(report.as_json(run, verdict, judged))
+    else:
+        print(report.as_text(run, verdict, judged, wrong=arguments.wrong))
+        if arguments.sample:
+            print(f"\n{report.sample_as_text(run, arguments.sample, arguments.seed)}")
+        if asked.candidates:
+            waiting = report.counted(len(asked.candidates), "candidate")
+            print(
+                f"\nto be given an answer in {asked.path}: {waiting}; see: dateline eval add --help"
+            )
+    _write_files(run, verdict, judged, arguments)
+    if arguments.update_baseline and verdict:
+        return _keep(run, verdict, kept_in)
+    return 1 if verdict and not verdict.passed else 0
 
+
+def _write_files(
+    run: Run, verdict: Verdict | None, judged: Judged | None, arguments: argparse.Namespace
+) -> None:
     if arguments.html:
         from eval.page import as_html
 
         _write(arguments.html, as_html(run, verdict, judged))
     if arguments.junit:
-        _write(arguments.junit, report.as_junit(run, verdict))
+        from eval.report import as_junit
+
+        _write(arguments.junit, as_junit(run, verdict))
     if arguments.dataset:
+        from eval.jsonl import write
         from eval.metrics import dataset
 
-        rows = dataset(run.replies).to_list()
-        _write(arguments.dataset, "".join(json.dumps(row) + "\n" for row in rows))
-    if arguments.json:
-        print_json(report.as_json(run, verdict, judged))
-    else:
-        print(report.as_text(run, verdict, judged, worst=arguments.wrong))
-        if arguments.sample:
-            print(f"\n{report.sample_as_text(run, arguments.sample, arguments.seed)}")
-        if asked.candidates:
-            waiting = f"{len(asked.candidates)} candidates wait for their answers in {asked.path}"
-            print(f"\n{waiting}; see: dateline eval add --help")
-    if arguments.update_baseline:
-        print(f"kept as the baseline: {keep(kept_in, run)}", file=sys.stderr)
-        return 0
-    return 1 if arguments.gate and verdict and not verdict.passed else 0
+        write(arguments.dataset, dataset(run.replies).to_list())
+
+
+def _keep(run: Run, verdict: Verdict, folder: Path) -> int:
+    """Keeps a run as the baseline, but none that no comparison could excuse."""
+    from eval.gate import keep
+
+    broken = [check.name for check in verdict.failures if not check.compares]
+    if broken:
+        print(f"not kept as the baseline: {', '.join(broken)}", file=sys.stderr)
+        return 1
+    print(f"kept as the baseline: {keep(folder, run)}", file=sys.stderr)
+    return 0
 
 
 def _asked(arguments: argparse.Namespace) -> tuple[QuestionSet, Settings]:
@@ -270,13 +300,12 @@ def _judged(run: Run, settings: Settings, arguments: argparse.Namespace) -> Judg
         )
 
 
-def _verdict(run: Run, kept_in: Path, arguments: argparse.Namespace) -> Verdict | None:
-    """The gate's word where it is asked for; also before a baseline is replaced, to say the change."""
-    if not (arguments.gate or arguments.update_baseline):
-        return None
-    from eval.gate import judge_run, load_baselines
-
-    return judge_run(run, load_baselines(kept_in), dict(arguments.floor))
+def _check_target(path: Path) -> None:
+    """Raises SettingsError for a file that could not be written once the questions are asked."""
+    existing = next(p for p in (path, *path.absolute().parents) if p.exists())
+    is_wrong = path.is_dir() or (existing != path and not existing.is_dir())
+    if is_wrong or not os.access(existing, os.W_OK):
+        raise SettingsError(f"{path} cannot be written; give another file")
 
 
 def _write(path: Path, text: str) -> None:
@@ -294,13 +323,17 @@ def _add(arguments: argparse.Namespace) -> int:
     from eval.cases import add_case
 
     target: Path = arguments.target
-    for case in _candidates(arguments) if arguments.answers else [_written(arguments)]:
-        add_case(target, case)
-        print(f"{target}: {case.id} ({case.split}) {case.question}")
+    corpus = arguments.corpus or _corpus_of(target)
+    if arguments.answers and (arguments.question or arguments.quote):
+        raise SettingsError("give a question with its quotes, or --from FILE, and not both")
+    cases = _candidates(arguments) if arguments.answers else [_written(arguments, corpus)]
+    for case in cases:
+        add_case(target, case, corpus, date.today())
+        print(f"{target}: {case.id} ({case.split}) {plain(case.question)}")
     return 0
 
 
-def _written(arguments: argparse.Namespace) -> Case:
+def _written(arguments: argparse.Namespace, corpus: Path) -> Case:
     """The case that the arguments describe; a candidate of that id lends its question and history."""
     from eval.cases import Case, located, texts_of
 
@@ -315,7 +348,6 @@ def _written(arguments: argparse.Namespace) -> Case:
         raise SettingsError(
             "give what states the answer with --quote, or why nothing does with --unanswerable"
         )
-    corpus = arguments.corpus or _corpus_of(target)
     texts = texts_of(corpus) if answerable else {}
     return Case(
         id=arguments.id or _next_id(known),
@@ -335,17 +367,25 @@ def _written(arguments: argparse.Namespace) -> Case:
 
 
 def _candidates(arguments: argparse.Namespace) -> list[Case]:
-    """A candidate for every answer in the file; one already in the set is left out."""
-    from eval.cases import CANDIDATE, Case
+    """A candidate for every answer in the file; one whose question is in the set is left out, and a
+    line that is no answer is told and passed over."""
+    from eval import jsonl
+    from eval.cases import CANDIDATE, Case, read_turns
 
     known = _known(arguments.target)
     asked = {(c.question, c.history) for c in known}
     found: list[Case] = []
-    for number, answer in _answers(arguments.answers):
+    for number, answer in jsonl.read(arguments.answers):
+        where = f"{arguments.answers}, line {number}"
         question = answer.get("question")
+        try:
+            history = read_turns(answer, where)
+        except SettingsError as exc:
+            print(f"left out: {exc}", file=sys.stderr)
+            continue
         if not isinstance(question, str) or not question.strip():
-            raise SettingsError(f"{arguments.answers}, line {number}: no answer with a question")
-        history = tuple((str(q), str(a)) for q, a in answer.get("history") or ())
+            print(f"left out: {where}: no answer with a question", file=sys.stderr)
+            continue
         if (question, history) in asked:
             continue
         asked.add((question, history))
@@ -360,21 +400,6 @@ def _candidates(arguments: argparse.Namespace) -> list[Case]:
         )
         found.append(case)
     return found
-
-
-def _answers(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
-    try:
-        text = path.read_text("utf-8-sig")
-        lines = [
-            (n, json.loads(line)) for n, line in enumerate(text.splitlines(), 1) if line.strip()
-        ]
-    except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"{path} cannot be read: {exc}") from exc
-    except json.JSONDecodeError as exc:
-        raise SettingsError(
-            f"{path} holds something that is not a JSON answer a line: {exc}"
-        ) from exc
-    return [(n, row if isinstance(row, dict) else {}) for n, row in lines]
 
 
 def _known(target: Path) -> Sequence[Case]:

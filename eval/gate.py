@@ -7,13 +7,14 @@ alone at ALPHA; the other gated metrics share ALPHA between them (Holm 1979).
 
 from __future__ import annotations
 
-import json
-import os
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eval import jsonl
 from eval.cases import BRIEFS, BadSet, QuestionSet
+from eval.jsonl import BadLine
 from eval.metrics import BY_NAME, MEASURES
 from eval.run import Result, Run, run_from_lines, run_to_lines
 from eval.stats import Estimate, drop_p_value, estimate, holm
@@ -65,11 +66,13 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing the gate looked at, and what it found in words."""
+    """One thing the gate looked at, and what it found in words. `compares`: it holds the run against
+    another, not against what any run must be."""
 
     name: str
     passed: bool
     says: str
+    compares: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +98,15 @@ def baselines_of(asked: QuestionSet) -> Path:
 
 
 def load_baselines(folder: Path) -> list[Run]:
-    """The kept runs of a set, one for each key; none where nothing was kept.
+    """The kept runs in a folder, one for each key; none where nothing was kept.
 
     Raises BadSet for a file that is something else.
     """
     runs = []
     for path in sorted(folder.glob("*.jsonl")):
         try:
-            lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-            runs.append(run_from_lines(lines))
-        except (OSError, ValueError, BadSet) as exc:
+            runs.append(run_from_lines([row for _, row in jsonl.read(path)]))
+        except BadLine as exc:
             raise BadSet(
                 f"the baseline {path} cannot be used: {exc}; mend it, or remove it and keep a new"
                 " one with --update-baseline"
@@ -113,26 +115,24 @@ def load_baselines(folder: Path) -> list[Run]:
 
 
 def keep(folder: Path, run: Run) -> Path:
-    """Makes `run` the baseline of its key, and drops those of another corpus or version of the set.
+    """Makes `run` the baseline of its key, and drops those of the set's other corpora or versions.
 
-    Returns the file, which is replaced whole or not at all.
+    Returns the file, which is replaced whole or not at all. Raises SettingsError, BadSet.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    others = load_baselines(folder)
     path = folder / f"{run.key.digest}.jsonl"
-    lines = [json.dumps(line, ensure_ascii=False) + "\n" for line in run_to_lines(run)]
-    beside = path.with_suffix(".new")
-    beside.write_text("".join(lines), "utf-8", newline="\n")
-    os.replace(beside, path)
-    for other in folder.glob("*.jsonl"):
-        head = json.loads(other.read_text("utf-8").partition("\n")[0])
-        if head["corpus"] != dict(run.key.corpus) or head["version"] != run.version:
-            other.unlink()
+    jsonl.write(path, run_to_lines(run))
+    for other in others:
+        is_past = other.key.corpus != run.key.corpus or other.version != run.version
+        if other.key.set == run.key.set and is_past:
+            (folder / f"{other.key.digest}.jsonl").unlink(missing_ok=True)
     return path
 
 
 def nearest(run: Run, baselines: Sequence[Run]) -> Run | None:
-    """The baseline of the run's own key, else the one whose key differs in least."""
-    return min(baselines, key=lambda kept: len(run.key.differences(kept.key)), default=None)
+    """The baseline of the run's own key, else the one of its set whose key differs in least."""
+    own = [kept for kept in baselines if kept.key.set == run.key.set]
+    return min(own, key=lambda kept: len(run.key.differences(kept.key)), default=None)
 
 
 def compare(run: Run, baseline: Run) -> Comparison:
@@ -167,9 +167,12 @@ def compare(run: Run, baseline: Run) -> Comparison:
     if baseline.version != run.version:
         differences.append(f"the set has version {run.version}, was {baseline.version}")
     added = [i for i in now if i not in both]
-    gone = [i for i in before if i not in now]
-    if (added or gone) and not run.is_part:
-        differences.append(f"{len(added)} questions are new or asked otherwise, {len(gone)} gone")
+    gone = [i for i in before if i not in now and not run.is_part]
+    if gone or (added and not run.is_part):
+        differences.append(f"questions new or asked otherwise: {len(added)}, gone: {len(gone)}")
+    regraded = [i for i in both if before[i].gold != now[i].gold]
+    if regraded:
+        differences.append(f"what is right is another now for: {', '.join(regraded[:5])}")
     return Comparison(
         baseline=baseline.key.digest,
         changes=tuple(changes),
@@ -207,8 +210,8 @@ def judge_run(
         Check(
             "index in step",
             not run.stale,
-            f"the index does not hold the corpus as it is: {', '.join(run.stale[:5])}; run:"
-            " dateline index"
+            f"it does not hold the corpus as it is: {', '.join(run.stale[:5])}; run without --as-is,"
+            " or bring that index in step first"
             if run.stale
             else "the index holds the corpus as it is",
         )
@@ -226,40 +229,43 @@ def judge_run(
     if kept is None:
         if needs_baseline:
             says = "there is none for this set; keep this run as one with --update-baseline"
-            checks.append(Check("baseline", False, says))
+            checks.append(Check("baseline", False, says, compares=True))
         return Verdict(tuple(checks), None)
     comparison = compare(run, kept)
     checks.append(_key_check(comparison))
+    if not comparison.changes:
+        says = "no question of the baseline was asked"
+        checks.append(Check("comparison", False, says, compares=True))
     checks += _drop_checks(comparison)
     return Verdict(tuple(checks), comparison)
 
 
 def check_floors(floors: Mapping[str, float]) -> None:
-    """Raises SettingsError for a floor of a metric that does not exist."""
-    for name in floors:
+    """Raises SettingsError for a floor of a metric that does not exist, or that cannot be one."""
+    for name, floor in floors.items():
         if name not in BY_NAME:
             known = ", ".join(BY_NAME)
             raise SettingsError(
                 f"there is no metric {name!r} to set a floor for; there are: {known}"
             )
+        if not math.isfinite(floor) or floor < 0 or (floor > 1 and not BY_NAME[name].unit):
+            raise SettingsError(f"the floor of {name} must be from 0 to 1, got {floor:g}")
 
 
 def _floor_checks(run: Run, floors: Mapping[str, float]) -> list[Check]:
     checks = []
+    figures = overall(run.results)
     for name, floor in floors.items():
-        measure = BY_NAME[name]
-        found = overall(run.results).get(name)
-        if found is None:
+        measure, found = BY_NAME[name], figures.get(name)
+        if found is not None:
+            bound = "at most" if measure.less_is_better else "at least"
+            says = f"{measure.shown(found.mean)} over {found.n} questions, {bound} {measure.shown(floor)} is wanted"
+            held = not measure.is_worse(found.mean, floor)
+        elif run.is_part:
             continue
-        bound = "at most" if measure.less_is_better else "at least"
-        checks.append(
-            Check(
-                f"floor of {name}",
-                not measure.is_worse(found.mean, floor),
-                f"{measure.shown(found.mean)} over {found.n} questions,"
-                f" {bound} {measure.shown(floor)} is wanted",
-            )
-        )
+        else:
+            says, held = "no question is measured by it, so the floor holds nothing", False
+        checks.append(Check(f"floor of {name}", held, says))
     return checks
 
 
@@ -270,7 +276,8 @@ def _key_check(comparison: Comparison) -> Check:
         if comparison.differences
         else "corpus, index settings and engine are the baseline's"
     )
-    return Check("baseline of this corpus and these settings", not comparison.differences, says)
+    name = "baseline of this corpus and these settings"
+    return Check(name, not comparison.differences, says, compares=True)
 
 
 def _drop_checks(comparison: Comparison) -> list[Check]:
@@ -280,12 +287,17 @@ def _drop_checks(comparison: Comparison) -> list[Check]:
     checks = []
     for change in gated:
         p, shown = adjusted.get(change.metric, change.p), BY_NAME[change.metric].shown
-        lost = change.metric in EXACT and change.worse > 0
+        too_few = 0.5**change.n >= ALPHA  # for chance to be told from anything
+        lost = change.worse > (0 if change.metric in EXACT else change.better) and (
+            too_few or change.metric in EXACT
+        )
         says = (
             f"{shown(change.before)} before, {shown(change.now)} now over {change.n} questions:"
             f" {change.worse} worse, {change.better} better (p = {p:.3g})"
         )
-        checks.append(Check(f"drop of {change.metric}", p >= ALPHA and not lost, says))
+        checks.append(
+            Check(f"drop of {change.metric}", p >= ALPHA and not lost, says, compares=True)
+        )
     return checks
 
 

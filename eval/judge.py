@@ -39,9 +39,11 @@ from ragas.metrics.collections import (
     Faithfulness,
 )
 
+from assistant.schema import Citation
 from eval.metrics import RETRIEVED, LocalEmbedding, Reply
 from indexing.embed import Embedder
 from indexing.errors import SettingsError
+from indexing.schema import Passage
 
 METRICS: Mapping[str, tuple[str, ...]] = {
     "faithfulness": ("user_input", "response", "retrieved_contexts"),
@@ -230,13 +232,23 @@ def _metrics_of(reply: Reply) -> tuple[str, ...]:
 
 
 def _inputs(reply: Reply) -> dict[str, Any]:
-    passages = reply.answer.passages[:RETRIEVED] if reply.answer else ()
+    read = reply.answer.passages if reply.answer else ()
+    held = [p for p in read[RETRIEVED:] if any(_holds(p, c) for c in reply.citations)]
+    passages = [*read[:RETRIEVED], *held]
     return {
         "user_input": reply.case.question,
         "response": reply.text,
         "reference": reply.case.reference,
         "retrieved_contexts": [p.text for p in passages] or [c.quote for c in reply.citations],
     }
+
+
+def _holds(passage: Passage, citation: Citation) -> bool:
+    return (
+        passage.source == citation.source
+        and passage.start <= citation.start
+        and citation.end <= passage.end
+    )
 
 
 def _scorers(llm: ChatJudge, embedder: Embedder) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from ragas.metrics.collections import ExactMatch, SemanticSimilarity, StringPres
 
 from assistant.schema import Answer, Citation, Status
 from eval.cases import Case, GoldSpan, Wordings
-from eval.wording import holds, leads, normal, plain, written
+from eval.wording import holds, leads, normal, unmarked, written
 from indexing.embed import Embedder
 from indexing.schema import Passage
 
@@ -54,7 +54,7 @@ class Reply:
     @property
     def text(self) -> str:
         """The answer without its bold and its citation marks."""
-        return plain(self.answer.text) if self.answer else ""
+        return unmarked(self.answer.text) if self.answer else ""
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -147,9 +147,9 @@ def answer_words(response: str) -> float:
 
 
 @numeric_metric(name="right")
-def right(parts: list[Any]) -> float:
-    """1 where all of these are."""
-    return float(all(part == 1 for part in parts))
+def right(wrong: list[Any]) -> float:
+    """1 where nothing is wrong with a reply (see `what_is_wrong`)."""
+    return float(not wrong)
 
 
 class LocalEmbedding(BaseRagasEmbedding):
@@ -226,7 +226,9 @@ class Measure:
 
 
 MEASURES: tuple[Measure, ...] = (
-    Measure("right", "answered or refused as it should be, with nothing wrong in it", gated=True),
+    Measure(
+        "right", "answered or refused as it should be; facts, dates and quotes in order", gated=True
+    ),
     Measure("factual_accuracy", "every fact in the answer, none that must not be", gated=True),
     Measure("calendar_date", "the right calendar date given and written out", gated=True),
     Measure("citation_exactness", "quotes that are their file's characters", gated=True),
@@ -242,9 +244,13 @@ MEASURES: tuple[Measure, ...] = (
         "context_precision", f"Ragas: of the first {RETRIEVED} passages those with gold, by id"
     ),
     Measure("quote_recall", "Ragas: gold sentences like a quoted one (Levenshtein)"),
-    Measure("quote_precision", "Ragas: quotes like a gold sentence, early ones counting more"),
+    Measure(
+        "quote_precision",
+        "Ragas: quotes like a gold sentence, early ones counting more",
+        gated=True,
+    ),
     Measure("string_presence", "Ragas: the share of facts that stand in the answer"),
-    Measure("exact_match", "Ragas: what is in bold is an accepted answer and no more"),
+    Measure("exact_match", "Ragas: what is first in bold is an accepted answer and no more"),
     Measure("semantic_similarity", "Ragas: cosine of answer and reference, bundled model"),
     Measure("answer_words", "words of an answer", less_is_better=True, unit="words"),
 )
@@ -295,11 +301,7 @@ class Scorer:
             )
         if reply.is_answered:
             found["answer_words"] = await _value(answer_words, response=reply.text)
-        parts = [found.get(name, 1.0) for name in ("factual_accuracy", "calendar_date")]
-        parts += [found.get("citation_exactness", float(not reply.is_answered))]
-        parts += [1 - found.get(name, 0.0) for name in ("false_answer", "false_refusal")]
-        parts += [found.get("both_sides", 1.0), float(not reply.error)]
-        found["right"] = await _value(right, parts=parts)
+        found["right"] = await _value(right, wrong=what_is_wrong(reply, found))
         return {name: found[name] for name in BY_NAME if name in found}
 
     async def _of_answerable(self, reply: Reply, one: SingleTurnSample) -> Scores:
@@ -308,13 +310,16 @@ class Scorer:
         cited = [(c.source, c.start, c.end) for c in reply.citations]
         gold = [(s.file, s.start, s.end) for s in case.evidence]
         found = {"false_refusal": await _value(false_refusal, is_answered=answered)}
-        if case.facts:
+        if case.facts or case.never:
             found["factual_accuracy"] = await _value(
                 factual_accuracy,
                 response=response,
                 facts=[list(fact) for fact in case.facts],
                 never=list(case.never),
             )
+            if not answered:
+                found["factual_accuracy"] = 0.0
+        if case.facts:
             found["string_presence"] = await self._share_present(case.facts, response)
         if case.calendar_date:
             given = [d.date for d in reply.answer.dates] if answered and reply.answer else []
@@ -338,8 +343,9 @@ class Scorer:
                 gold_files=list(case.sources),
                 most=self._most,
             )
-        if case.type in VALUE_TYPES and len(case.facts) == 1 and answered and reply.answer:
-            found["exact_match"] = await self._match_of(case.facts[0], leads(reply.answer.text))
+        if case.type in VALUE_TYPES and len(case.facts) == 1 and reply.answer:
+            said = leads(reply.answer.text)[:1] if answered else []
+            found["exact_match"] = await self._match_of(case.facts[0], said)
         return found | await self._of_sample(reply, one)
 
     async def _of_sample(self, reply: Reply, one: SingleTurnSample) -> Scores:

@@ -25,7 +25,7 @@ from markupsafe import Markup, escape
 from assistant.show import Line, lines, long_date, plain
 from eval.gate import Change, Comparison, Verdict, by_type, overall
 from eval.metrics import BY_NAME, MEASURES
-from eval.report import confidence_of, failure_counts, judged_figures, latency
+from eval.report import confidence_of, counted, failure_counts, judged_figures, latency
 from eval.run import Result, Run
 from eval.stats import Estimate
 
@@ -125,7 +125,7 @@ def _environment() -> Environment:
         turn=_turn,
         status=lambda word: STATUSES.get(word, word),
         digest=_digest,
-        count=_count,
+        count=counted,
         percent=_percent,
     )
     return environment
@@ -145,11 +145,6 @@ def _digest(script: str) -> str:
 
 def _label(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _count(number: int, thing: str) -> str:
-    """`1 question`, `1,200 questions`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _percent(share: float) -> str:
@@ -335,7 +330,7 @@ def _latency_plot(results: Sequence[Result]) -> Plot:
     return Plot(
         "Time for an answer",
         _svg(figure, "latency", f"Histogram of the time for an answer: {said}."),
-        f"Height: how many of the {_count(len(taken), 'question')} took so long, one at a time on"
+        f"Height: how many of the {counted(len(taken), 'question')} took so long, one at a time on"
         f" the machine of this run. Half took no more than p50, 95 in 100 no more than p95: {said}.",
     )
 

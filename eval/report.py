@@ -54,13 +54,13 @@ def confidence_of(results: Sequence[Result]) -> dict[str, Any]:
 
 
 def as_text(
-    run: Run, verdict: Verdict | None = None, judged: Judged | None = None, *, worst: bool = False
+    run: Run, verdict: Verdict | None = None, judged: Judged | None = None, *, wrong: bool = False
 ) -> str:
-    """The figures, the gate's word and what flipped; `worst` prints every wrong answer too."""
+    """The figures, the gate's word and what flipped; with `wrong`, every wrong answer too."""
     parts = [_head(run), _types(run.results), _metrics(run.results)]
     if judged:
         parts.append(_judged(judged))
-    if worst:
+    if wrong:
         parts.append("\n\n".join(_shown(r) for r in run.results if r.wrong) or "Nothing is wrong.")
     if verdict:
         parts.append(_verdict(verdict))
@@ -72,15 +72,23 @@ def _head(run: Run) -> str:
     of = ", ".join(f"{n} {name}" for name, n in splits.items())
     said = ", ".join(f"{name} {value}" for name, value in run.key.settings.items())
     return (
-        f"{plain(run.name)} version {run.version}: {len(run.results)} questions ({of}) over"
-        f" {len(run.key.corpus)} articles, {run.seconds:.0f} s\n{plain(said)}"
+        f"{plain(run.name)} version {run.version}: {counted(len(run.results), 'question')} ({of}) over"
+        f" {counted(len(run.key.corpus), 'article')}, {run.seconds:.0f} s\n{plain(said)}"
     )
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 question`, `2,000 questions`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def figure(found: Estimate | None) -> str:
-    """`93.1 [88, 97]`: a share and its interval in hundredths, or `-`."""
+    """`93.1 [88, 97]`: a share and its interval in hundredths, or `-`; no interval where all questions
+    came out alike, as resampling them then tells nothing."""
     if found is None:
         return "-"
+    if found.low == found.high:
+        return f"{100 * found.mean:.1f}"
     return f"{100 * found.mean:.1f} [{100 * found.low:.0f}, {100 * found.high:.0f}]"
 
 
@@ -104,11 +112,9 @@ def _metrics(results: Sequence[Result]) -> str:
         found = figures.get(measure.name)
         if found is None:
             continue
-        shown = (
-            f"{found.mean:.0f} [{found.low:.0f}, {found.high:.0f}]"
-            if measure.unit
-            else figure(found)
-        )
+        shown = figure(found)
+        if measure.unit:
+            shown = f"{found.mean:.0f} [{found.low:.0f}, {found.high:.0f}]"
         less = "; less is better" if measure.less_is_better else ""
         rows.append((measure.name, str(found.n), shown, measure.says + less))
     told = confidence_of(results)
@@ -207,7 +213,7 @@ def _verdict(verdict: Verdict) -> str:
                 f"  now:    {_short(flip.now.answer)}",
             ]
         if compared.added:
-            lines += ["", f"New, so not compared: {len(compared.added)} questions"]
+            lines += ["", f"New, so not compared: {counted(len(compared.added), 'question')}"]
         lines.append("")
     lines += [f"FAILED {c.name}: {plain(c.says)}" for c in verdict.failures]
     passed = len(verdict.checks) - len(verdict.failures)
@@ -291,7 +297,7 @@ def as_junit(run: Run, verdict: Verdict | None = None) -> str:
     flipped = {f.now.id: f for f in compared.flips if f.is_worse} if compared else {}
     root = ET.Element("testsuites", name="dateline eval")
     if verdict:
-        suite = ET.SubElement(root, "testsuite", name=f"{run.name}: gate")
+        suite = ET.SubElement(root, "testsuite", name=_xml(f"{run.name}: gate"))
         for check in verdict.checks:
             case = _testcase(suite, "gate", check.name, 0.0)
             if not check.passed:
@@ -305,7 +311,7 @@ def as_junit(run: Run, verdict: Verdict | None = None) -> str:
             if not result.wrong:
                 continue
             reason = _xml("; ".join(result.wrong))
-            if compared and result.id not in flipped:
+            if compared and result.id not in flipped and result.id not in compared.added:
                 ET.SubElement(case, "skipped", message=f"still wrong: {reason}")
                 continue
             failure = ET.SubElement(case, "failure", message=reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -25,7 +26,7 @@ from eval.cases import (
 from eval.metrics import Reply, Scorer, Scores, what_is_wrong
 from indexing.catalog import Catalog, View, read_meta
 from indexing.embed import open_embedder
-from indexing.errors import CorpusError, DatelineError
+from indexing.errors import CorpusError, DatelineError, IndexBusy
 from indexing.schema import Passage
 from indexing.settings import Settings
 from indexing.sync import sync
@@ -53,7 +54,8 @@ class Key:
 
     def differences(self, other: Key) -> list[str]:
         """In words, what of `other` is not so here."""
-        said = [
+        said = [f"the set is {self.set}, was {other.set}"] if self.set != other.set else []
+        said += [
             f"{name} is {self.settings.get(name, 'not set')}, was {other.settings.get(name, 'not set')}"
             for name in sorted({*self.settings, *other.settings})
             if self.settings.get(name) != other.settings.get(name)
@@ -78,7 +80,8 @@ def _named(sources: Sequence[str], most: int = 3) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one question; all of it can be written as JSON."""
+    """What became of one question; all of it can be written as JSON. `gold` differs where what is
+    right differs."""
 
     id: str
     type: str
@@ -88,6 +91,7 @@ class Result:
     history: tuple[tuple[str, str], ...]
     answerable: bool
     expected: str
+    gold: str
     status: str
     answer: str
     confidence: float
@@ -98,7 +102,7 @@ class Result:
 
     @property
     def is_right(self) -> bool:
-        return not self.wrong
+        return self.scores["right"] == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +152,17 @@ def run_set(
     assistant = open_assistant(settings)
     try:
         with catalog.view() as view:
-            stale = _stale(view, texts)
+            stale, generation = _stale(view, texts), view.generation
             replies = []
             for done, case in enumerate(cases):
                 progress("asking", done, len(cases))
                 replies.append(_reply(assistant, view, case, texts, day))
+        with catalog.view() as view:
+            if view.generation != generation:
+                raise IndexBusy(
+                    f"the index {settings.index} was changed while it was asked, so the figures"
+                    " would be of two; run it again"
+                )
     finally:
         assistant.close()
         catalog.close()
@@ -230,6 +240,7 @@ def _result(reply: Reply, scores: Scores) -> Result:
         history=case.history,
         answerable=case.answerable,
         expected=expected if case.answerable else f"No answer. {case.reason}".strip(),
+        gold=_gold(case),
         status=str(answer.status) if answer else "failed",
         answer=answer.text if answer else reply.error,
         confidence=answer.confidence if answer else 0.0,
@@ -238,6 +249,13 @@ def _result(reply: Reply, scores: Scores) -> Result:
         wrong=tuple(what_is_wrong(reply, scores)),
         ms=reply.ms,
     )
+
+
+def _gold(case: Case) -> str:
+    """A short hash of what makes an answer right."""
+    parts = [case.answerable, case.facts, case.never, case.other_side, case.calendar_date]
+    parts.append([(s.file, s.text or (s.start, s.end)) for s in case.evidence])
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
 def run_to_lines(run: Run) -> list[dict[str, Any]]:
@@ -262,24 +280,37 @@ def run_from_lines(lines: Sequence[Mapping[str, Any]]) -> Run:
         head, *rows = lines
         if head["format"] != FORMAT:
             raise BadSet(f"it has format {head['format']}, this program reads {FORMAT}")
-        results = [
-            Result(
-                **{
-                    **row,
-                    "history": tuple((q, a) for q, a in row["history"]),
-                    "citations": tuple(row["citations"]),
-                    "wrong": tuple(row["wrong"]),
-                }
-            )
-            for row in rows
-        ]
-        key = Key(head["set"], head["corpus"], head["settings"])
-        as_of = date.fromisoformat(head["as_of"])
-        return Run(head["set"], head["version"], as_of, key, tuple(results))
-    except (KeyError, TypeError, ValueError) as exc:
+        name, version, day = head["set"], int(head["version"]), date.fromisoformat(head["as_of"])
+        key = Key(name, _words_by_name(head["corpus"]), _words_by_name(head["settings"]))
+        return Run(name, version, day, key, tuple(map(_kept_result, rows)))
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise BadSet(f"it is not a run of dateline eval ({type(exc).__name__}: {exc})") from exc
 
 
+def _kept_result(row: Mapping[str, Any]) -> Result:
+    read = Result(
+        **{
+            **row,
+            "history": tuple((str(q), str(a)) for q, a in row["history"]),
+            "citations": tuple(row["citations"]),
+            "scores": {str(name): float(value) for name, value in row["scores"].items()},
+            "wrong": tuple(map(str, row["wrong"])),
+        }
+    )
+    for name in ("id", "type", "split", "question", "expected", "gold", "status", "answer"):
+        if not isinstance(getattr(read, name), str):
+            raise TypeError(f"{name!r} is not words")
+    if "right" not in read.scores or not math.isfinite(float(read.confidence)):
+        raise ValueError("a result without its verdict or confidence")
+    return read
+
+
+def _words_by_name(found: Any) -> dict[str, str]:
+    return {str(name): str(value) for name, value in found.items()}
+
+
 def default_index(asked: QuestionSet, settings: Settings) -> Path:
-    """Where a set's own index is kept, apart from the one that people ask."""
-    return settings.index / "eval" / asked.name
+    """Where a set's own index is kept, apart from the one that people ask and from that of another
+    set of its name."""
+    where = hashlib.sha256(str(asked.corpus.resolve()).encode()).hexdigest()[:8]
+    return settings.index / "eval" / f"{asked.name}-{where}"

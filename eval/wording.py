@@ -23,7 +23,8 @@ def holds(text: str, wording: str) -> bool:
     return bool(words) and f" {words} " in f" {normal(text)} "
 
 
-def plain(text: str) -> str:
+def unmarked(text: str) -> str:
+    """An answer without its bold and its citation marks."""
     return re.sub(r"\s*\[\d+(?:, ?\d+)*\]", "", text.replace("**", ""))
 
 

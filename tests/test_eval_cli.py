@@ -60,7 +60,7 @@ def test_figures_are_printed_and_nothing_fails_without_a_gate(
     assert "75.0 [25, 100]" in out
     assert "m4 (count, dev): How many delegations came to the ministerial?" in out
     assert out.count("said: ") == 3
-    assert (own / ".dateline" / "eval" / "own" / "catalog.sqlite").exists()
+    assert len(list((own / ".dateline" / "eval").glob("own-*/catalog.sqlite"))) == 1
 
 
 def test_a_gate_without_a_baseline_fails_and_one_with_it_passes(
@@ -68,6 +68,8 @@ def test_a_gate_without_a_baseline_fails_and_one_with_it_passes(
 ) -> None:
     assert evaluate("--gate") == 1
     assert "keep this run as one with --update-baseline" in capsys.readouterr().out
+    assert evaluate("--update-baseline", "--floor", "right=0.9") == 1
+    assert "not kept as the baseline: floor of right" in capsys.readouterr().err
     assert evaluate("--update-baseline") == 0
     assert list((own / "baselines" / "own").glob("*.jsonl"))
     assert evaluate("--gate") == 0
@@ -142,12 +144,14 @@ def test_some_questions_can_be_asked_but_not_kept_as_a_baseline(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--split", "test"], 1, "no questions of the split 'test'"),
+        (["--split", "test"], 2, "no questions of the split 'test'"),
         (["--corpus", "nowhere"], 1, "nowhere"),
         (["--as-is"], 1, "there is no index"),
         (["--floor", "rihgt=1", "--gate"], 2, "no metric 'rihgt'"),
         (["--engine", "magic"], 2, "magic"),
-        (["--html", "own.jsonl/x.html", "--limit", "1"], 2, "cannot be written"),
+        (["--html", "own.jsonl/x.html"], 2, "cannot be written"),
+        (["--junit", "corpus"], 2, "cannot be written"),
+        (["--floor", "right=nan"], 2, "must be from 0 to 1"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_words(
@@ -162,7 +166,7 @@ def test_what_cannot_be_done_is_said_in_words(
 def test_a_set_that_is_not_there_is_said_to_be(
     own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["eval", "--set", "none.jsonl"]) == 1
+    assert main(["eval", "--set", "none.jsonl"]) == 2
     assert "there is no question set none.jsonl" in capsys.readouterr().err
 
 
@@ -188,14 +192,15 @@ def test_a_case_is_made_from_a_question_and_a_quote(
     assert add("How long has Mexico?", "--quote", quote, "--fact", "60 days | 60-day") == 0
     assert add("Who pays?", "--unanswerable", "No article says.", "--split", "test") == 0
     assert "new/set.jsonl: c001 (dev) How long has Mexico?" in capsys.readouterr().out
-    asked = load_set(Path("new/set.jsonl"), Path("corpus"))
+    asked = load_set(Path("new/set.jsonl"))
+    assert asked.corpus.resolve() == own / "corpus"
     first, second = asked.cases
     assert first.facts == (("60 days", "60-day"),)
     (span,) = first.evidence
     text = Path("corpus", span.file).read_bytes().decode()
     assert text[span.start : span.end] == span.text == quote
     assert (second.id, second.split, second.reason) == ("c002", "test", "No article says.")
-    assert main(["eval", "--set", "new/set.jsonl", "--corpus", "corpus"]) == 0
+    assert main(["eval", "--set", "new/set.jsonl"]) == 0
     assert "2 questions (1 dev, 1 test)" in capsys.readouterr().out
 
 
@@ -204,9 +209,11 @@ def test_a_case_is_made_from_a_question_and_a_quote(
     [
         (["Who?"], 2, "--quote"),
         ([], 2, "give a question"),
-        (["Who?", "--quote", "no such words"], 1, "no article has the words"),
-        (["Who?", "--quote", "critical minerals"], 1, "places"),
-        (["Who?", "--unanswerable", "Not said.", "--calendar-date", "May"], 1, "calendar_date"),
+        (["Who?", "--quote", "no such words"], 2, "no article has the words"),
+        (["Who?", "--quote", "critical minerals"], 2, "places"),
+        (["Who?", "--unanswerable", "Not said.", "--calendar-date", "May"], 2, "calendar_date"),
+        (["Who?", "--unanswerable", "Not said.", "--never", "x"], 2, "must not be answered"),
+        (["Who?", "--from", "own.jsonl"], 2, "and not both"),
         (["--from", "none.jsonl"], 2, "cannot be read"),
     ],
 )
@@ -225,7 +232,12 @@ def test_answers_become_candidates_and_candidates_cases(
     capsys.readouterr()
     assert main(["ask", "How long has Mexico?", "--json"]) == 0
     Path("answers.jsonl").write_text(capsys.readouterr().out, "utf-8")
+    with Path("answers.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"question": "Who?", "history": 5}\n{"answer": "To nothing."}\n')
     assert add("--from", "answers.jsonl") == 0
+    err = capsys.readouterr().err
+    assert "line 2" in err
+    assert "line 3" in err
     assert add("--from", "answers.jsonl") == 0  # once is enough
     assert add("Who pays?", "--unanswerable", "Not said.") == 0
     whole = load_set(Path("new/set.jsonl"))
@@ -234,8 +246,8 @@ def test_answers_become_candidates_and_candidates_cases(
     capsys.readouterr()
     assert main(["eval", "--set", "new/set.jsonl", "--corpus", "corpus"]) == 0
     out = capsys.readouterr().out
-    assert "1 questions" in out
-    assert "1 candidates wait" in out
+    assert "1 question (1 dev) over 5 articles" in out
+    assert "1 candidate; see: dateline eval add" in out
     quote = "The action plan with Mexico is to be implemented within 60 days."
     assert add("--id", whole.candidates[0].id, "--quote", quote, "--fact", "60 days") == 0
     done = load_set(Path("new/set.jsonl"))
@@ -256,7 +268,7 @@ def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 def test_pytest_asks_each_question_as_a_test(own: Path) -> None:
     done = run_pytest(own, "--dateline-eval", "--dateline-set", "own.jsonl")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "1 failed, 4 passed" in done.stdout  # the gate, with nothing to hold to, among them
+    assert "1 failed, 3 passed, 1 skipped" in done.stdout  # the gate has nothing to hold to
     assert "m4: How many delegations came to the ministerial?" in done.stdout
     assert "missing ninety" in done.stdout
     assert "Traceback" not in done.stdout
@@ -283,6 +295,16 @@ def test_the_fixture_gives_figures_and_the_gates_word(own: Path) -> None:
     done = run_pytest(own)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
+
+
+def test_a_run_that_cannot_be_made_is_tried_once_and_told_in_words(own: Path) -> None:
+    text = (own / "own.jsonl").read_text("utf-8")
+    (own / "own.jsonl").write_text(text.replace('"corpus": "corpus"', '"corpus": "gone"'), "utf-8")
+    done = run_pytest(own, "--dateline-eval", "--dateline-set", "own.jsonl")
+    assert "5 failed" in done.stdout
+    assert "gone" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "raise " not in done.stdout
 
 
 def test_pytest_says_what_is_wrong_with_a_set(own: Path) -> None:

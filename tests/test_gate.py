@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -26,10 +27,11 @@ from eval.gate import (
     nearest,
     overall,
 )
-from eval.run import Key, Result, Run, run_set
-from indexing.errors import SettingsError
+from eval.run import Key, Result, Run, default_index, run_set, run_to_lines
+from indexing.errors import IndexBusy, SettingsError
 from indexing.schema import Filters
 from indexing.settings import Settings
+from indexing.sync import sync
 
 # Runs made by hand
 
@@ -39,11 +41,13 @@ KEY = Key("made", {"a.txt": "1"}, {"engine": "quotes", "passage_chars": "800"})
 def result(number: int, is_right: bool = True, **changes: object) -> Result:
     values: dict[str, object] = {
         "id": f"q{number}", "type": "count" if number % 2 else "date", "split": "dev", "form": "",
-        "question": f"How many, {number}?", "history": (), "answerable": True, "expected": "Five.",
+        "question": f"How many, {number}?", "history": (), "answerable": True, "expected": "Five.", "gold": "",
         "status": "answered", "answer": "Five." if is_right else "Six.", "confidence": 0.9,
         "citations": (), "scores": {"right": float(is_right), "factual_accuracy": float(is_right)},
         "wrong": () if is_right else ("missing five",), "ms": 5.0,
     }  # fmt: skip
+    if "scores" in changes:
+        changes["scores"] = {"right": float(is_right), **changes["scores"]}  # type: ignore[dict-item]
     return Result(**(values | changes))  # type: ignore[arg-type]
 
 
@@ -118,7 +122,7 @@ def test_one_quote_that_is_not_its_file_is_one_too_many() -> None:
     [
         ({"factual_accuracy": 0.6}, []),
         ({"factual_accuracy": 0.7}, ["floor of factual_accuracy"]),
-        ({"calendar_date": 0.9}, []),  # no question asks for one
+        ({"calendar_date": 0.1}, ["floor of calendar_date"]),  # no question asks for one
     ],
 )
 def test_a_floor_holds_whatever_the_baseline(floors: dict[str, float], failed: list[str]) -> None:
@@ -135,6 +139,11 @@ def test_a_floor_given_replaces_the_sets_own_and_must_be_of_a_metric() -> None:
     assert judge_run(now, [now], {"right": 0.5}).passed
     with pytest.raises(SettingsError, match="no metric 'rihgt'"):
         judge_run(now, [now], {"rihgt": 0.5})
+    for nonsense in (math.nan, math.inf, 90.0, -0.1):
+        with pytest.raises(SettingsError, match="floor of right must be from 0 to 1"):
+            judge_run(now, [now], {"right": nonsense})
+    part = replace(first_right(20), is_part=True)
+    assert judge_run(part, [part], {"calendar_date": 0.9}).passed
 
 
 def test_where_less_is_better_a_floor_is_the_most() -> None:
@@ -167,7 +176,9 @@ def test_the_nearest_baseline_is_compared_with() -> None:
 
     other, same = keyed(engine="model", passage_chars="100"), keyed()
     assert nearest(first_right(9), [other, same]) is same
-    assert nearest(keyed(engine="model"), [same, other]) in (same, other)
+    assert nearest(keyed(engine="model", passage_chars="100"), [same, other]) is other
+    foreign = replace(same, key=replace(KEY, set="another"))
+    assert nearest(first_right(9), [foreign]) is None
     assert nearest(first_right(9), []) is None
 
 
@@ -190,10 +201,29 @@ def test_a_question_asked_otherwise_is_new_not_worse() -> None:
 
 
 def test_questions_cannot_be_dropped_unseen_but_some_may_be_asked_alone() -> None:
-    before, fewer = first_right(20), run(*first_right(20).results[:15])
+    before, fewer = first_right(20), run(*first_right(20).results[:25])
     verdict = judge_run(fewer, [before], {})
-    assert "0 questions are new or asked otherwise, 15 gone" in verdict.failures[0].says
+    assert "questions new or asked otherwise: 0, gone: 5" in verdict.failures[0].says
     assert judge_run(replace(fewer, is_part=True), [before], {}).passed
+
+
+def test_gold_cannot_be_weakened_unseen() -> None:
+    before = first_right(20)
+    now = run(*(replace(r, gold="another" if r.id == "q3" else r.gold) for r in before.results))
+    verdict = judge_run(now, [before], {})
+    assert "what is right is another now for: q3" in verdict.failures[0].says
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_of_so_few_questions_that_chance_explains_all_none_may_be_lost(count: int) -> None:
+    before, now = first_right(count, of=count), first_right(count - 1, of=count)
+    assert "drop of right" in failures(judge_run(now, [before], {}))
+    assert judge_run(before, [before], {}).passed
+
+
+def test_a_part_that_has_nothing_in_common_with_the_baseline_does_not_pass() -> None:
+    now = replace(run(result(99)), is_part=True)
+    assert failures(judge_run(now, [first_right(20)], {})) == ["comparison"]
 
 
 def test_figures_are_given_in_all_and_by_type() -> None:
@@ -224,8 +254,16 @@ def test_baselines_of_other_settings_stay_and_those_of_another_corpus_go(tmp_pat
     assert len(load_baselines(tmp_path)) == 2
     keep(tmp_path, replace(first_right(3), key=replace(KEY, corpus={"a.txt": "2"})))
     assert len(load_baselines(tmp_path)) == 1
+    another = replace(first_right(3), name="other", key=replace(KEY, set="other"))
+    keep(tmp_path, another)
     keep(tmp_path, replace(first_right(3), version=2))
-    assert [kept.version for kept in load_baselines(tmp_path)] == [2]
+    assert {(kept.name, kept.version) for kept in load_baselines(tmp_path)} == {
+        ("made", 2),
+        ("other", 1),
+    }
+
+
+LINES = "\n".join(json.dumps(line) for line in run_to_lines(first_right(1, of=1)))
 
 
 @pytest.mark.parametrize(
@@ -235,6 +273,10 @@ def test_baselines_of_other_settings_stay_and_those_of_another_corpus_go(tmp_pat
         ('{"format": 99}', "has format 99"),
         ('{"format": 1, "set": "made"}', "not a run of dateline eval"),
         ("", "not a run of dateline eval"),
+        (LINES.replace('{"right": 1.0', '{"left": 1.0'), "without its verdict"),
+        (LINES.replace('{"right": 1.0, "factual_accuracy": 1.0}', "null"), "not a run"),
+        (LINES.replace('"answer": "Five."', '"answer": 5'), "'answer' is not words"),
+        (LINES.replace('"corpus": {"a.txt": "1"}', '"corpus": null'), "not a run"),
     ],
 )
 def test_a_baseline_that_is_none_is_refused_by_name(tmp_path: Path, text: str, reason: str) -> None:
@@ -398,6 +440,28 @@ def test_a_corpus_whose_gold_has_moved_is_refused_with_the_reason(
     corpus = write_files(tmp_path / "corpus", {**files, name: b"\n" + files[name]})
     with pytest.raises(BadSet, match="they are now at"):
         run_set(replace(asked, corpus=corpus), replace(settings, index=tmp_path / "index"))
+
+
+def test_an_index_that_changes_under_a_run_is_refused(
+    asked: QuestionSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = replace(Settings(), index=tmp_path / "index")
+    other = write_files(tmp_path / "other", {"a.txt": "Another article altogether."})
+    ask = assistant.service.Assistant.ask
+
+    def beside_another(self: object, question: str, *rest: object, **named: object) -> object:
+        sync(other, one)
+        return ask(self, question, *rest, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(assistant.service.Assistant, "ask", beside_another)
+    with pytest.raises(IndexBusy, match="was changed while it was asked"):
+        run_set(replace(asked, cases=asked.cases[:1]), one)
+
+
+def test_sets_of_one_name_over_two_corpora_have_an_index_each() -> None:
+    one = QuestionSet("mine", 1, Path("a.jsonl"), Path("/one"))
+    other = replace(one, corpus=Path("/other"))
+    assert default_index(one, Settings()) != default_index(other, Settings())
 
 
 def test_a_question_that_fails_is_told_and_the_rest_go_on(

@@ -39,6 +39,7 @@ def right(id_: str, **fields: Any) -> Result:
         "question": f"When does {id_} end?",
         "history": (),
         "answerable": answerable,
+        "gold": "",
         "expected": "On 6 March 2026.",
         "status": "answered" if answerable else "not_in_corpus",
         "answer": "**By 6 March 2026**. [1]\n\nIt ends then. [1]",

@@ -60,12 +60,12 @@ def test_a_report_gives_every_type_split_and_metric_with_its_interval() -> None:
 
 
 def test_every_wrong_answer_is_printed_where_it_is_asked_for() -> None:
-    text = report.as_text(mixed(), worst=True)
+    text = report.as_text(mixed(), wrong=True)
     assert "q2 (date, dev): How many, 2?" in text
     assert "after: Before? / Yes." in text
     assert "wrong: missing five" in text
     assert "q1 (" not in text
-    assert "Nothing is wrong." in report.as_text(run(result(1)), worst=True)
+    assert "Nothing is wrong." in report.as_text(run(result(1)), wrong=True)
 
 
 def test_a_sample_is_the_same_for_the_same_seed() -> None:
@@ -93,7 +93,7 @@ def test_nothing_of_an_article_or_a_question_steers_the_terminal() -> None:
     wrong = result(1, False, question=HOSTILE, answer=HOSTILE, type="da\x1bte", expected=HOSTILE)
     before = run(replace(wrong, wrong=(), type="date"))
     now = run(wrong)
-    text = report.as_text(now, judge_run(now, [before], {}), worst=True)
+    text = report.as_text(now, judge_run(now, [before], {}), wrong=True)
     assert "red" in text
     assert not {"\x1b", "\x07", "\u202e"} & set(text)
 
@@ -107,14 +107,15 @@ def test_judgements_are_advisory_and_failed_ones_counted_apart() -> None:
 
 def test_the_json_holds_every_result_and_the_gates_word() -> None:
     now = mixed()
-    verdict = judge_run(now, [run(*(replace(r, wrong=()) for r in now.results))], {})
+    before = run(*(replace(r, scores={**r.scores, "right": 1.0}) for r in now.results))
+    verdict = judge_run(now, [before], {})
     found = json.loads(json.dumps(report.as_json(now, verdict, JUDGED)))  # type: ignore[arg-type]
     assert [r["id"] for r in found["results"]] == ["q1", "q2", "q3"]
     assert found["metrics"]["right"]["mean"] == 2 / 3
     assert found["types"]["date"]["right"]["n"] == 1
     assert found["splits"]["test"]["right"]["mean"] == 1
     assert found["key"] == KEY.digest
-    assert found["gate"]["passed"]
+    assert not found["gate"]["passed"]  # one of three is too many
     assert [flip["id"] for flip in found["gate"]["flips"]] == ["q2"]
     assert found["judged"]["failures"][0]["kind"] == "timeout"
     assert found["latency_ms"] == {"p50": 5.0, "p95": 5.0}
