@@ -178,6 +178,14 @@ def test_bad_usage_is_told_apart(own: Path, capsys: pytest.CaptureFixture[str]) 
     assert "is not like factual_accuracy=0.9" in capsys.readouterr().err
 
 
+def test_what_is_not_installed_is_said_to_be(
+    own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ragas", None)
+    assert evaluate() == 2
+    assert "make install-dev" in capsys.readouterr().err
+
+
 # Adding cases
 
 
