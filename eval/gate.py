@@ -124,7 +124,7 @@ def keep(folder: Path, run: Run) -> Path:
     jsonl.write(path, run_to_lines(run))
     for other in others:
         is_past = other.key.corpus != run.key.corpus or other.version != run.version
-        if other.key.set == run.key.set and is_past:
+        if other.key.set == run.key.set and is_past and other.key.digest != run.key.digest:
             (folder / f"{other.key.digest}.jsonl").unlink(missing_ok=True)
     return path
 
@@ -259,7 +259,10 @@ def _floor_checks(run: Run, floors: Mapping[str, float]) -> list[Check]:
         measure, found = BY_NAME[name], figures.get(name)
         if found is not None:
             bound = "at most" if measure.less_is_better else "at least"
-            says = f"{measure.shown(found.mean)} over {found.n} questions, {bound} {measure.shown(floor)} is wanted"
+            says = (
+                f"{measure.shown(found.mean)} over {found.n} questions,"
+                f" {bound} {measure.shown(floor)} is wanted"
+            )
             held = not measure.is_worse(found.mean, floor)
         elif run.is_part:
             continue

@@ -257,8 +257,9 @@ def test_baselines_of_other_settings_stay_and_those_of_another_corpus_go(tmp_pat
     another = replace(first_right(3), name="other", key=replace(KEY, set="other"))
     keep(tmp_path, another)
     keep(tmp_path, replace(first_right(3), version=2))
+    keep(tmp_path, replace(first_right(3), version=3))
     assert {(kept.name, kept.version) for kept in load_baselines(tmp_path)} == {
-        ("made", 2),
+        ("made", 3),
         ("other", 1),
     }
 
