@@ -79,9 +79,7 @@ def _row(assistant: Assistant, name: str, case: Case) -> Row:
     examined = assistant.examine(case.question, case.history)
     shown = [e for found in examined.evidence for e in found[:SHOWN]]
     found = any(
-        e.hit.passage.source == span.file
-        and e.sentence.start < span.end
-        and span.start < e.sentence.end
+        span.overlaps(e.hit.passage.source, e.sentence.start, e.sentence.end)
         for e in shown
         for span in case.evidence
     )

@@ -50,6 +50,10 @@ class GoldSpan:
     end: int
     text: str = ""
 
+    def overlaps(self, file: str, start: int, end: int) -> bool:
+        """Whether any of its characters are among those of `file` from `start` to `end`."""
+        return self.file == file and start < self.end and self.start < end
+
 
 @dataclass(frozen=True, slots=True)
 class Case:

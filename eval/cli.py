@@ -320,25 +320,29 @@ def _write(path: Path, text: str) -> None:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    from eval.cases import add_case
+    from eval.cases import add_case, load_set
 
     target: Path = arguments.target
-    corpus = arguments.corpus or _corpus_of(target)
+    whole = load_set(target) if target.exists() else None
+    known = (*whole.cases, *whole.candidates) if whole else ()
+    corpus = arguments.corpus or (whole.corpus if whole and whole.corpus.is_dir() else None)
+    corpus = corpus or Settings.from_env(environment()).corpus
     if arguments.answers and (arguments.question or arguments.quote):
         raise SettingsError("give a question with its quotes, or --from FILE, and not both")
-    cases = _candidates(arguments) if arguments.answers else [_written(arguments, corpus)]
+    if arguments.answers:
+        cases = _candidates(arguments.answers, known)
+    else:
+        cases = [_written(arguments, known, corpus)]
     for case in cases:
         add_case(target, case, corpus, date.today())
         print(f"{target}: {case.id} ({case.split}) {plain(case.question)}")
     return 0
 
 
-def _written(arguments: argparse.Namespace, corpus: Path) -> Case:
+def _written(arguments: argparse.Namespace, known: Sequence[Case], corpus: Path) -> Case:
     """The case that the arguments describe; a candidate of that id lends its question and history."""
     from eval.cases import Case, located, texts_of
 
-    target: Path = arguments.target
-    known = _known(target)
     candidate = next((c for c in known if c.id == arguments.id), None)
     question = arguments.question or (candidate.question if candidate else None)
     if not question:
@@ -366,17 +370,16 @@ def _written(arguments: argparse.Namespace, corpus: Path) -> Case:
     )
 
 
-def _candidates(arguments: argparse.Namespace) -> list[Case]:
+def _candidates(answers: Path, known: Sequence[Case]) -> list[Case]:
     """A candidate for every answer in the file; one whose question is in the set is left out, and a
     line that is no answer is told and passed over."""
     from eval import jsonl
     from eval.cases import CANDIDATE, Case, read_turns
 
-    known = _known(arguments.target)
     asked = {(c.question, c.history) for c in known}
     found: list[Case] = []
-    for number, answer in jsonl.read(arguments.answers):
-        where = f"{arguments.answers}, line {number}"
+    for number, answer in jsonl.read(answers):
+        where = f"{answers}, line {number}"
         question = answer.get("question")
         try:
             history = read_turns(answer, where)
@@ -400,24 +403,6 @@ def _candidates(arguments: argparse.Namespace) -> list[Case]:
         )
         found.append(case)
     return found
-
-
-def _known(target: Path) -> Sequence[Case]:
-    from eval.cases import load_set
-
-    if not target.exists():
-        return ()
-    whole = load_set(target)
-    return (*whole.cases, *whole.candidates)
-
-
-def _corpus_of(target: Path) -> Path:
-    """The corpus that the set names, else the one that is configured."""
-    from eval.cases import load_set
-
-    if target.exists() and (corpus := load_set(target).corpus).is_dir():
-        return corpus
-    return Settings.from_env(environment()).corpus
 
 
 def _next_id(known: Sequence[Case]) -> str:

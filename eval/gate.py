@@ -63,6 +63,11 @@ class Comparison:
     added: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
 
+    def was_wrong(self, result: Result) -> bool:
+        """Whether a result that is wrong now was so in the baseline."""
+        flipped = {flip.now.id for flip in self.flips}
+        return result.id not in flipped and result.id not in self.added
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -322,4 +327,12 @@ def by_type(results: Sequence[Result]) -> dict[str, dict[str, Estimate]]:
     return {
         name: overall([r for r in results if r.type == name])
         for name in dict.fromkeys(r.type for r in results)
+    }
+
+
+def by_split(results: Sequence[Result]) -> dict[str, dict[str, Estimate]]:
+    """`overall` of the questions of each split, in the order of the set."""
+    return {
+        name: overall([r for r in results if r.split == name])
+        for name in dict.fromkeys(r.split for r in results)
     }

@@ -222,7 +222,11 @@ class Measure:
 
     def shown(self, value: float) -> str:
         """`93.1%`, or a number of its unit."""
-        return f"{value:.0f} {self.unit}" if self.unit else f"{100 * value:.1f}%"
+        return f"{value:.0f} {self.unit}" if self.unit else percent(value)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
 
 
 MEASURES: tuple[Measure, ...] = (

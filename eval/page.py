@@ -23,8 +23,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from assistant.show import Line, lines, long_date, plain
-from eval.gate import Change, Comparison, Verdict, by_type, overall
-from eval.metrics import BY_NAME, MEASURES
+from eval.gate import Change, Comparison, Verdict, by_split, by_type, overall
+from eval.metrics import BY_NAME, MEASURES, percent
 from eval.report import confidence_of, counted, failure_counts, judged_figures, latency
 from eval.run import Result, Run
 from eval.stats import Estimate
@@ -126,7 +126,7 @@ def _environment() -> Environment:
         status=lambda word: STATUSES.get(word, word),
         digest=_digest,
         count=counted,
-        percent=_percent,
+        percent=percent,
     )
     return environment
 
@@ -145,10 +145,6 @@ def _digest(script: str) -> str:
 
 def _label(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
 
 
 def _interval(found: Estimate, name: str) -> str:
@@ -173,9 +169,9 @@ def _turn(change: Change) -> str:
 
 def _sums(results: Sequence[Result], figures: dict[str, Estimate]) -> dict[str, Any]:
     """The rows below the types: each split where there are several, then all questions."""
-    splits = dict.fromkeys(r.split for r in results)
-    own = {s: [r for r in results if r.split == s] for s in splits if len(splits) > 1}
-    rows = {f"split {s}": (len(some), overall(some)) for s, some in own.items()}
+    asked = Counter(r.split for r in results)
+    splits = by_split(results) if len(asked) > 1 else {}
+    rows = {f"split {name}": (asked[name], found) for name, found in splits.items()}
     return {**rows, "all": (len(results), figures)}
 
 
@@ -200,7 +196,7 @@ def _cards(
             points = 100 * (change.now - change.before)
             turn = _turn(change) if abs(points) >= 0.05 else ""
             moved = f"{turn} by {abs(points):.1f} points" if turn else "as in the baseline"
-        cards.append(Card(_label(name), says, _percent(found.mean), of, turn, moved))
+        cards.append(Card(_label(name), says, percent(found.mean), of, turn, moved))
     says = "how often an answerable question gets more confidence than an unanswerable one"
     if told["auroc"] is None:
         of = "it takes answerable and unanswerable questions"
@@ -209,7 +205,7 @@ def _cards(
     between = f"{100 * low:.0f}–{100 * high:.0f} · " if low != high else ""
     return [
         *cards,
-        Card("AUROC of confidence", says, _percent(told["auroc"]), f"{between}n {asked}"),
+        Card("AUROC of confidence", says, percent(told["auroc"]), f"{between}n {asked}"),
     ]
 
 
@@ -280,11 +276,11 @@ def _types_plot(types: Mapping[str, Mapping[str, Estimate]]) -> Plot:
         found = figures["right"]
         axes.plot([found.low, found.high], [y, y], color=ACCENT, lw=2, alpha=0.55)
         axes.plot([found.mean], [y], "o", ms=7, color=ACCENT, mec=PAPER, mew=1, clip_on=False)
-        _row_text(axes, left, y, f"@{y}@", _percent(found.mean), f"n {found.n}")
+        _row_text(axes, left, y, f"@{y}@", percent(found.mean), f"n {found.n}")
     worst, best = rows[0], rows[-1]
     alt = (
-        f"Share right for each of {len(rows)} types, from {_percent(worst[1]['right'].mean)}"
-        f" ({plain(worst[0])}) to {_percent(best[1]['right'].mean)} ({plain(best[0])})."
+        f"Share right for each of {len(rows)} types, from {percent(worst[1]['right'].mean)}"
+        f" ({plain(worst[0])}) to {percent(best[1]['right'].mean)} ({plain(best[0])})."
     )
     return Plot(
         "Right, by type of question",
@@ -377,7 +373,7 @@ def _calibration_plot(results: Sequence[Result], told: Mapping[str, Any]) -> Plo
     below.set_xlabel("confidence", color=MUTED, fontsize=11, labelpad=7)
     sizes = sorted({b["n"] for b in bins})
     each = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}"
-    off = _percent(told["calibration_error"])
+    off = percent(told["calibration_error"])
     return Plot(
         "Calibration of confidence",
         _svg(figure, "calibration", f"Confidence against share answerable; error {off}."),
@@ -401,8 +397,8 @@ def _changes_plot(compared: Comparison) -> Plot:
         axes.plot([change.before, change.now], [y, y], color=colour, lw=2.5, alpha=0.6)
         axes.plot([change.before], [y], "o", ms=7, mfc=PAPER, mec=MUTED, mew=1.5, clip_on=False)
         axes.plot([change.now], [y], marker, ms=8, color=colour, mec=PAPER, mew=1, clip_on=False)
-        now = _percent(change.now)
-        said = now if change.now == change.before else f"{_percent(change.before)} → {now}"
+        now = percent(change.now)
+        said = now if change.now == change.before else f"{percent(change.before)} → {now}"
         _row_text(axes, left, y, names[y], said)
     turns = Counter(map(_turn, rows))
     alt = f"{len(rows)} metrics before and now: {turns['worse']} worse, {turns['better']} better."

@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from assistant.show import plain
-from eval.gate import Change, Verdict, by_type, overall
+from eval.gate import Change, Verdict, by_split, by_type, overall
 from eval.metrics import BY_NAME, MEASURES
 from eval.run import Result, Run
 from eval.stats import Estimate, auroc, auroc_interval, calibration_error, reliability
@@ -57,7 +57,8 @@ def as_text(
     run: Run, verdict: Verdict | None = None, judged: Judged | None = None, *, wrong: bool = False
 ) -> str:
     """The figures, the gate's word and what flipped; with `wrong`, every wrong answer too."""
-    parts = [_head(run), _types(run.results), _metrics(run.results)]
+    figures = overall(run.results)
+    parts = [_head(run), _types(run.results, figures), _metrics(run.results, figures)]
     if judged:
         parts.append(_judged(judged))
     if wrong:
@@ -92,21 +93,20 @@ def figure(found: Estimate | None) -> str:
     return f"{100 * found.mean:.1f} [{100 * found.low:.0f}, {100 * found.high:.0f}]"
 
 
-def _types(results: Sequence[Result]) -> str:
+def _types(results: Sequence[Result], figures: Mapping[str, Estimate]) -> str:
+    types, splits = Counter(r.type for r in results), Counter(r.split for r in results)
+    groups = [(n, types[n], found) for n, found in by_type(results).items() if n != "all"]
+    groups.append(("all", len(results), dict(figures)))
+    if len(splits) > 1:
+        groups += [(name, splits[name], found) for name, found in by_split(results).items()]
     rows: list[tuple[str, ...]] = [("", "n", *COLUMNS)]
-    for name, figures in {**by_type(results), "all": overall(results)}.items():
-        own = [r for r in results if name in (r.type, "all")]
-        rows.append((plain(name), str(len(own)), *(figure(figures.get(c)) for c in COLUMNS)))
-    splits = dict.fromkeys(r.split for r in results)
-    for split in splits if len(splits) > 1 else ():
-        own = [r for r in results if r.split == split]
-        figures = overall(own)
-        rows.append((plain(split), str(len(own)), *(figure(figures.get(c)) for c in COLUMNS)))
+    rows += [
+        (plain(name), str(n), *(figure(found.get(c)) for c in COLUMNS)) for name, n, found in groups
+    ]
     return _table(rows)
 
 
-def _metrics(results: Sequence[Result]) -> str:
-    figures = overall(results)
+def _metrics(results: Sequence[Result], figures: Mapping[str, Estimate]) -> str:
     rows = [("metric", "n", "mean [95%]", "")]
     for measure in MEASURES:
         found = figures.get(measure.name)
@@ -241,10 +241,7 @@ def as_json(
         "seconds": run.seconds,
         "metrics": _estimates(overall(run.results)),
         "types": {name: _estimates(found) for name, found in by_type(run.results).items()},
-        "splits": {
-            split: _estimates(overall([r for r in run.results if r.split == split]))
-            for split in dict.fromkeys(r.split for r in run.results)
-        },
+        "splits": {name: _estimates(found) for name, found in by_split(run.results).items()},
         "confidence": confidence_of(run.results),
         "latency_ms": latency(run.results),
         "results": [asdict(result) for result in run.results],
@@ -311,7 +308,7 @@ def as_junit(run: Run, verdict: Verdict | None = None) -> str:
             if not result.wrong:
                 continue
             reason = _xml("; ".join(result.wrong))
-            if compared and result.id not in flipped and result.id not in compared.added:
+            if compared and compared.was_wrong(result):
                 ET.SubElement(case, "skipped", message=f"still wrong: {reason}")
                 continue
             failure = ET.SubElement(case, "failure", message=reason)

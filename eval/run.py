@@ -220,9 +220,7 @@ def _passages(view: View, case: Case) -> tuple[Passage, ...]:
         for source in case.sources
         for stored in view.passages_of(source)
         if any(
-            span.file == source
-            and stored.passage.start < span.end
-            and span.start < stored.passage.end
+            span.overlaps(source, stored.passage.start, stored.passage.end)
             for span in case.evidence
         )
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from indexing.settings import Settings
 
@@ -17,6 +18,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).parents[1]
 ARTICLES = ROOT.parent / "shared" / "articles"
 """The scraped articles; not part of the repository, so a test may only use them as well as ours."""
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_OPTIONS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
 
 
 def write_files(folder: Path, files: dict[str, str | bytes]) -> Path:
@@ -63,3 +69,11 @@ def opened(settings: Settings) -> Iterator[Callable[[], object]]:
     yield open_
     for assistant in open_ones:
         assistant.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        yield opened
+        opened.close()

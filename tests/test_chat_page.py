@@ -7,31 +7,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from running import Running, running
 from scripted_server import GONE, HOSTILE, MARKUP, SECRET
 
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT / "corpus"
 SCRIPTED = str(Path(__file__).with_name("scripted_server.py"))
-CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_OPTIONS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 ANSWER_MS = 60_000
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 800}
 
 NewPage = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

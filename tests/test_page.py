@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 from lxml import html
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from test_chat_page import CHROMIUM, CHROMIUM_OPTIONS
+from playwright.sync_api import Browser, Page, expect
 
 from eval.gate import Check, Verdict, judge_run
 from eval.judge import Judged, JudgeFailure
@@ -264,14 +263,6 @@ def test_a_run_always_has_the_same_page() -> None:
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
