@@ -23,6 +23,7 @@ from indexing.errors import DatelineError, SettingsError
 from indexing.settings import Settings
 
 if TYPE_CHECKING:
+    from assistant.schema import Answer, Claim
     from assistant.service import Assistant
     from indexing.schema import Filters
     from indexing.sync import Progress
@@ -94,7 +95,11 @@ def _parser(with_eval: bool) -> argparse.ArgumentParser:
     ask.add_argument(
         "--batch", metavar="FILE", help="a .jsonl file of questions, - for standard input"
     )
-    ask.add_argument("--engine", help="what answers: quotes (the default)")
+    ask.add_argument(
+        "--engine",
+        metavar="quotes|MODEL",
+        help="what answers: quotes (the default), or a chat model as provider:model[@URL]",
+    )
     ask.add_argument(
         "--as-of", type=a_day, metavar="DATE", help="answer as on this day (default today)"
     )
@@ -245,18 +250,18 @@ def _index(arguments: argparse.Namespace) -> int:
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    from assistant.show import as_text, to_json
+    from assistant.show import to_json
 
     _one_of(arguments, "question")
     with _assistant(arguments) as assistant:
         as_of = arguments.as_of or date.today()
         filters = _filters(arguments)
         if arguments.batch is None:
-            answer = assistant.ask(arguments.question, filters=filters, as_of=as_of)
             if arguments.json:
+                answer = assistant.ask(arguments.question, filters=filters, as_of=as_of)
                 print_json(to_json(answer))
             else:
-                print(as_text(answer, as_of=as_of))
+                _print_as_it_comes(assistant.stream(arguments.question, (), filters, as_of), as_of)
             return 0
 
         def reply(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -264,6 +269,23 @@ def _ask(arguments: argparse.Namespace) -> int:
             return to_json(answer, id=line.get("id"))
 
         return _batch(arguments.batch, reply)
+
+
+def _print_as_it_comes(items: Iterator[Claim | Answer], as_of: date) -> None:
+    """On a terminal each claim when it is ready, then what the answer has besides; else the whole."""
+    from assistant.schema import Claim
+    from assistant.show import as_text, text_as_text
+
+    told: list[Claim] = []
+    for item in items:
+        if not isinstance(item, Claim):
+            whole = all(claim in item.claims for claim in told)
+            if told and not whole:
+                print("--\n")
+            print(as_text(item, as_of=as_of, told=told if whole else ()))
+        elif sys.stdout.isatty():
+            told.append(item)
+            print("\n\n".join(text_as_text(item.text, item.citations, 80)) + "\n", flush=True)
 
 
 def _search(arguments: argparse.Namespace) -> int:

@@ -7,9 +7,10 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from indexing.errors import DatelineError
-from indexing.settings import Settings
+from indexing.settings import QUOTES, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,11 @@ def examine(settings: Settings) -> list[Finding]:
         _checked("reranker", lambda: _reranker(settings)),
         _checked("corpus", lambda: _corpus(settings)),
         _checked("index", lambda: _index(settings)),
-        Finding(
-            "engine", "ok", f"{settings.engine}: answers are verbatim quotes, no model is asked"
+        *(
+            _checked("engine", partial(_engine, engine, settings))
+            for engine in dict.fromkeys((settings.engine, *settings.models))
         ),
-        Finding(
-            "network", "ok", "nothing is fetched or sent; the page listens on " + settings.host
-        ),
+        Finding("network", "ok", _network(settings)),
     ]
 
 
@@ -73,6 +73,23 @@ def _reranker(settings: Settings) -> tuple[str, str]:
         return "todo", "none: answers are less exact; set DATELINE_RERANKER=bundled"
     reranker.scores("a question", ["an answer"])
     return "ok", reranker.name
+
+
+def _engine(engine: str, settings: Settings) -> tuple[str, str]:
+    """Nothing is asked of a model: whether it answers, and what that costs, a question shows."""
+    if engine == QUOTES:
+        return "ok", f"{QUOTES}: answers are verbatim quotes, no model is asked"
+    from assistant.chat_model import is_ready
+
+    is_ready(engine, settings)
+    name = engine.partition("@")[0]
+    return "ok", f"{name}: package and key are there; every sentence of it is verified"
+
+
+def _network(settings: Settings) -> str:
+    asked = {settings.engine, *settings.models} - {QUOTES}
+    sent = "sentences of the articles go to the models above" if asked else "nothing is sent"
+    return f"nothing is fetched, {sent}; the page listens on {settings.host}"
 
 
 def _corpus(settings: Settings) -> tuple[str, str]:

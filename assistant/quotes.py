@@ -11,7 +11,7 @@ from datetime import date
 
 from assistant import agree
 from assistant.dates import Lead, answer_dates, dated_lead
-from assistant.schema import Answer, Citation, Claim, Evidence, Status
+from assistant.schema import Answer, AnswerDate, Citation, Claim, Evidence, Status
 from assistant.select import Rarity, choose, distinct_of, is_same, known_of, with_opening
 from assistant.show import marks
 from assistant.support import NOWHERE, calibration, together, unknown
@@ -19,8 +19,9 @@ from assistant.understand import Question, Wanted, is_telling
 from assistant.values import NUMBER_KINDS, TIME_KINDS
 from indexing.dates import describe
 from indexing.schema import Sentence, SourceInfo
+from indexing.settings import QUOTES
 
-ENGINE = "quotes"
+ENGINE = QUOTES
 CLOSEST = 3
 """Passages named when nothing answers."""
 ALL_OF_THEM = 2
@@ -72,11 +73,8 @@ def compose(
     together by it, others each by its own.
     """
     confidence = together([f.confidence for f in findings], joint)
-    is_answered = (
-        confidence >= calibration().threshold if joint else any(f.answers for f in findings)
-    )
-    answering = [f for f in findings if f.evidence and (joint or f.answers)]
-    if not is_answered or not answering:
+    answering = answering_of(findings, joint)
+    if not answering:
         return _refusal(findings, asked, confidence, rarity)
     claims: list[Claim] = []
     cited: list[Evidence] = []
@@ -93,39 +91,71 @@ def compose(
         )
         claims += said
         cited += shown
-    remarks = [
+    return Answer(
+        question=asked,
+        status=Status.ANSWERED,
+        engine=ENGINE,
+        confidence=confidence,
+        text="\n\n".join(
+            [*(claim.text for claim in claims), *remarks(findings, answering, cited, as_of)]
+        ),
+        claims=tuple(claims),
+        citations=cited_as(cited),
+        dates=dates_of(answering, cited, as_of),
+        agreement=agree.agreement(answering[0].question, cited) if len(answering) == 1 else (),
+    )
+
+
+def answering_of(findings: Sequence[Finding], joint: bool) -> list[Finding]:
+    """Those that answer their part of the question; none where the question is not answered."""
+    confidence = together([f.confidence for f in findings], joint)
+    if joint and confidence < calibration().threshold:
+        return []
+    return [f for f in findings if f.evidence and (joint or f.answers)]
+
+
+def remarks(
+    findings: Sequence[Finding],
+    answering: Sequence[Finding],
+    cited: Sequence[Evidence],
+    as_of: date,
+) -> list[str]:
+    """What is said besides an answer: the parts that have none, words read as others, the age of the
+    newest source where the present is asked for."""
+    said = [
         f"The articles do not say: {f.question.text.rstrip(' ?.')}."
         for f in findings
         if not any(f is a for a in answering)
     ]
-    remarks += [
+    said += [
         f"“{term}” is read as “{word}”."
         for f in answering
         for term, word in f.alike.items()
         if term not in f.question.terms
     ]
     if any(_NOW.search(f.question.text) for f in answering) and (age := _age(cited, as_of)):
-        remarks.append(age)
-    return Answer(
-        question=asked,
-        status=Status.ANSWERED,
-        engine=ENGINE,
-        confidence=confidence,
-        text="\n\n".join([*(claim.text for claim in claims), *remarks]),
-        claims=tuple(claims),
-        citations=tuple(_cited(n, e) for n, e in enumerate(cited, 1)),
-        dates=answer_dates(cited, as_of)
-        if any(f.question.wanted in TIME_KINDS for f in answering)
-        else (),
-        agreement=agree.agreement(answering[0].question, cited) if len(answering) == 1 else (),
-    )
+        said.append(age)
+    return said
+
+
+def cited_as(cited: Sequence[Evidence]) -> tuple[Citation, ...]:
+    """The citations of sentences, numbered 1, 2, 3..."""
+    return tuple(_cited(n, e) for n, e in enumerate(cited, 1))
+
+
+def dates_of(
+    answering: Sequence[Finding], cited: Sequence[Evidence], as_of: date
+) -> tuple[AnswerDate, ...]:
+    """The calendar dates behind an answer, for questions about time."""
+    asks = any(f.question.wanted in TIME_KINDS for f in answering)
+    return answer_dates(cited, as_of) if asks else ()
 
 
 def _answered(
     question: Question, evidence: Sequence[Evidence], most: int, as_of: date, before: int
 ) -> tuple[list[Claim], list[Evidence]]:
     """The claims for one question, and the sentences they cite, numbered from `before` + 1."""
-    chosen = [_opened(e) for e in choose(question, evidence, most)]
+    chosen = [opened(e) for e in choose(question, evidence, most)]
     backing = agree.backing(question, chosen, evidence, most - len(chosen))
     lead = dated_lead(question, [*chosen, *backing], as_of) or _direct(question, chosen, backing)
     # What the direct answer rests on is cited, and so numbered, first.
@@ -145,7 +175,8 @@ def _answered(
     return [*claims, *_quoted(question, shown, number)], cited
 
 
-def _opened(e: Evidence) -> Evidence:
+def opened(e: Evidence) -> Evidence:
+    """The sentence as it is quoted, with the one before it that it leans on."""
     sentence, text = with_opening(e)
     return e if sentence == e.sentence else replace(e, sentence=sentence, text=text)
 

@@ -102,6 +102,24 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """A sentence of a chat model's reply that was left out, and why."""
+
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What a chat model did for an answer: calls and tokens, None where its server does not say."""
+
+    name: str
+    calls: int
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The reply to one question.
 
@@ -109,7 +127,8 @@ class Answer:
     reverse; `not_in_corpus` has none, and `closest` holds the nearest passages instead.
     `confidence` (0 to 1) is the same calibrated support score for both. `passages` are those its
     sentences were chosen from, best first: empty where the catalog answered, not the search. They
-    are for measuring retrieval, and not part of the JSON.
+    are for measuring retrieval, and not part of the JSON. `engine` is what wrote the answer: where a
+    chat model was asked and failed it is "quotes", `notice` says why, and `model` tells its cost.
     """
 
     question: str
@@ -123,4 +142,7 @@ class Answer:
     agreement: tuple[Agreement, ...] = ()
     closest: tuple[Citation, ...] = ()
     passages: tuple[Passage, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    notice: str = ""
+    model: ModelUse | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)

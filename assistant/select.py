@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from assistant.numerals import numbers_of
 from assistant.rerank import Reranker
 from assistant.schema import Evidence, Hit
 from assistant.understand import STOPWORDS, Question, Wanted, content_terms, stem, words
-from assistant.values import has_value, numbers_of, value_of
+from assistant.values import has_value, value_of
 from indexing.schema import Sentence, TimeExpression
 
 CANDIDATES = 14
@@ -172,7 +173,7 @@ def in_context(hit: Hit, i: int) -> str:
     """The sentence as the cross-encoder reads it: a headline says what a sentence leaves out, and so
     does the sentence before one that leans on it."""
     text = _sentence_text(hit, i)
-    before = f"{_sentence_text(hit, i - 1)} " if i and _LEANS.match(text) else ""
+    before = f"{_sentence_text(hit, i - 1)} " if i and LEANS.match(text) else ""
     return f"{hit.info.title}. {before}{text}"
 
 
@@ -325,7 +326,7 @@ def _every(text: str) -> set[str]:
     return set(words(text)) | numbers_of(text)
 
 
-_LEANS = re.compile(
+LEANS = re.compile(
     r"\W*(?:(?:but|and|however|then|also|yet|so|still|meanwhile|instead|therefore|thus)\b[,\s]*)?"
     r"(?:it|its|he|she|they|his|her|their|this|that|these|those|both|such|here|there|one|the latter|the former|"
     r"the (?:bloc|deal|agreement|pact|company|firm|group|plan|bill|law|act|move|country|nation|organi[sz]ation|"
@@ -338,7 +339,7 @@ def with_opening(e: Evidence) -> tuple[Sentence, str]:
     """The sentence to quote, with the one before it where it leans on that: "It", "the bloc"."""
     passage = e.hit.passage
     place = place_of(e)
-    if place == 0 or not _LEANS.match(e.text):
+    if place == 0 or not LEANS.match(e.text):
         return e.sentence, e.text
     both = Sentence(passage.sentences[place - 1].start, e.sentence.end)
     sentence, text = quotable(

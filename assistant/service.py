@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from assistant import quotes, reported, turns
 from assistant.desk import about, reply
+from assistant.engines import Asked, Call, Engines
 from assistant.events import happened
 from assistant.limits import Limits, limits
 from assistant.rerank import Reranker, open_reranker
@@ -42,9 +43,9 @@ from assistant.verify import QuoteVerifier
 from indexing.catalog import Catalog, View, check_meta, read_meta
 from indexing.clean import searchable
 from indexing.embed import Embedder, open_embedder
-from indexing.errors import CorpusError, SettingsError
+from indexing.errors import CorpusError, DatelineError, SettingsError
 from indexing.schema import EVERYTHING, Filters, Passage, SourceInfo
-from indexing.settings import Settings
+from indexing.settings import QUOTES, Settings
 from indexing.vectors import VectorReader, VectorsUnavailable
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class Assistant:
         self._reranker = reranker
         self._settings = settings
         self._verifier = QuoteVerifier(settings)
+        self._engines = Engines(settings, embedder)
         self._known: tuple[int, list[SourceInfo]] = (-1, [])
 
     def ask(
@@ -123,20 +125,17 @@ class Assistant:
         history: Sequence[tuple[str, str]] = (),
         filters: Filters | None = None,
         as_of: date | None = None,
+        engine: str | None = None,
     ) -> Answer:
         """The answer to `question`; `history` holds earlier (question, answer) turns, oldest first.
 
-        `as_of` is the day deadlines are measured against, today unless given.
-        Raises SettingsError for an empty question, StoreError when the index cannot be read.
+        `as_of` is the day deadlines are measured against, today unless given; `engine` is "quotes"
+        or a chat model, the settings' unless given.
+        Raises SettingsError for an empty question or an engine there is not, StoreError when the
+        index cannot be read. A model that fails is no error: the answer is quoted, and says so.
         """
-        if not question.strip():
-            raise SettingsError("the question is empty")
-        question = question[:LONGEST_QUESTION]
-        with self._catalog.view() as view:
-            chain = self._chain(view, filters or Filters(), as_of or date.today())
-            answer: Answer = chain.invoke(
-                {"asked": question, "text": searchable(question), "history": tuple(history)}
-            )
+        *_, answer = self.stream(question, history, filters, as_of, engine)
+        assert isinstance(answer, Answer)
         return answer
 
     def stream(
@@ -145,11 +144,29 @@ class Assistant:
         history: Sequence[tuple[str, str]] = (),
         filters: Filters | None = None,
         as_of: date | None = None,
+        engine: str | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> Iterator[Claim | Answer]:
-        """The verified claims as they are ready, then the whole answer."""
-        answer = self.ask(question, history, filters, as_of)
-        yield from answer.claims
-        yield answer
+        """The verified claims as they are ready, then the whole answer.
+
+        The answer may hold other claims than those that came before it, where a model failed on the
+        way. Once `cancelled` is true a model is asked no further, and what holds by then is the answer.
+        """
+        if not question.strip():
+            raise SettingsError("the question is empty")
+        question = question[:LONGEST_QUESTION]
+        day = as_of or date.today()
+        call = self._engines.call(engine or self._settings.engine, cancelled)
+        with self._catalog.view() as view:
+            chain = self._chain(view, filters or Filters(), day, call)
+            found: Asked = chain.invoke(
+                {"asked": question, "text": searchable(question), "history": tuple(history)}
+            )
+        if call is None or not found.answering:
+            yield from found.answer.claims
+            yield found.answer
+            return
+        yield from self._engines.written(call, found, day)
 
     def examine(
         self,
@@ -226,6 +243,15 @@ class Assistant:
         titles = dict.fromkeys(info.title for info in newest if info.voice == info.source)
         return [about(title) for title in titles][:most]
 
+    def check_engine(self, engine: str) -> None:
+        """Raises SettingsError where there is no such engine, or it lacks a package or a key."""
+        self._engines.call(engine, lambda: False)
+
+    def engines(self) -> list[str]:
+        """The engines on offer: the chat models of the settings and `quotes`, the one in use first."""
+        on_offer = (self._settings.engine, *self._settings.models, QUOTES)
+        return list(dict.fromkeys(on_offer))
+
     def report(self, answer: Answer, history: Sequence[tuple[str, str]] = ()) -> None:
         """Keeps an answer that its reader calls wrong (see `reported`). Raises IndexStorage."""
         reported.keep(self._settings.index, answer, history)
@@ -245,9 +271,11 @@ class Assistant:
     def _retriever(self, view: View, reranker: Reranker | None = None) -> Retriever:
         return Retriever(Snapshot(view, self._vectors), self._embedder, reranker)
 
-    def _chain(self, view: View, filters: Filters, as_of: date) -> Runnable[Any, Answer]:
-        """The steps of one question: {"asked", "text", "history"} in, an Answer out; `text` is
-        `asked` as it can be searched for."""
+    def _chain(
+        self, view: View, filters: Filters, as_of: date, call: Call | None
+    ) -> Runnable[Any, Asked]:
+        """The steps of one question: {"asked", "text", "history"} in, what is to be said out; `text` is
+        `asked` as it can be searched for. `call` is the chat model that helps to read it, if any."""
         from langchain_core.runnables import RunnableLambda
 
         retriever = self._retriever(view)
@@ -260,41 +288,81 @@ class Assistant:
 
         verify = partial(self._verifier.holds, view)
 
-        def at_the_desk(state: dict[str, Any]) -> Answer | None:
+        def at_the_desk(state: dict[str, Any]) -> Asked | None:
             """The reply to what is no question on content, or asks for a day and nothing else."""
             if (task := task_of(state["text"])) is not Task.QUESTION:
-                return reply(task, state["asked"], view, as_of, verify, filters)
-            return happened(state["text"], view, as_of, self._settings.max_quotes, verify, filters)
+                return Asked(reply(task, state["asked"], view, as_of, verify, filters))
+            most = self._settings.max_quotes
+            day = happened(state["text"], view, as_of, most, verify, filters)
+            return Asked(day) if day else None
 
         def understood(state: dict[str, Any]) -> dict[str, Any]:
+            whole = call.whole(state["text"], state["history"]) if call else None
+            if whole is not None:
+                return {**state, "parts": turns.read(searchable(whole), ())}
             return {**state, "parts": turns.read(state["text"], state["history"])}
+
+        def find(text: str, parts: turns.Parts) -> _Found:
+            return self._found(view, text, filters, as_of, parts, search)
 
         def selected(state: dict[str, Any]) -> dict[str, Any]:
             parts = state["parts"]
             with laps.lap("answer"):
-                found = [
-                    self._found(view, text, filters, as_of, parts, search) for text in parts.texts
-                ]
+                found = [find(text, parts) for text in parts.texts]
             return {**state, "found": found}
 
-        def composed(state: dict[str, Any]) -> Answer:
+        def supported(state: dict[str, Any]) -> dict[str, Any]:
+            """What was found as findings; where that lacks support, and a model may help, what other
+            words for the question find."""
             with laps.lap("verify"):
                 findings = [self._finding(view, found) for found in state["found"]]
+            if call and self._settings.model_rounds > 1 and len(findings) == 1:
+                with laps.lap("answer"):
+                    findings = [self._searched_again(view, call, findings[0], find)]
+            return {**state, "findings": findings}
+
+        def composed(state: dict[str, Any]) -> Asked:
+            findings, joint = state["findings"], state["parts"].joint
+            with laps.lap("verify"):
                 answer = quotes.compose(
                     findings,
                     asked=state["asked"],
                     as_of=as_of,
                     max_quotes=self._settings.max_quotes,
                     rarity=view.rarity,
-                    joint=state["parts"].joint,
+                    joint=joint,
                 )
             laps.ms["answer"] = round(laps.ms["answer"] - laps.ms.get("retrieve", 0.0), 1)
             ranks = zip_longest(*(found.passages for found in state["found"]))
             passages = dict.fromkeys(p for rank in ranks for p in rank if p is not None)
-            return replace(answer, passages=tuple(passages), timings_ms=laps.ms)
+            answer = replace(answer, passages=tuple(passages), timings_ms=laps.ms)
+            return Asked(answer, tuple(findings), tuple(quotes.answering_of(findings, joint)))
 
-        answered = RunnableLambda(understood) | RunnableLambda(selected) | RunnableLambda(composed)
+        answered = (
+            RunnableLambda(understood)
+            | RunnableLambda(selected)
+            | RunnableLambda(supported)
+            | RunnableLambda(composed)
+        )
         return RunnableLambda(lambda state: at_the_desk(state) or answered.invoke(state))
+
+    def _searched_again(
+        self,
+        view: View,
+        call: Call,
+        finding: quotes.Finding,
+        find: Callable[[str, turns.Parts], _Found],
+    ) -> quotes.Finding:
+        """The finding, or a better supported one that the same question in other words has found."""
+        if finding.answers or finding.missing:
+            return finding
+        best = finding
+        for other in call.other_words(finding.question.text):
+            parts = turns.read(searchable(other), ())
+            again = self._finding(view, find(parts.texts[0], parts))
+            if again.confidence > best.confidence:
+                best = again
+        return best if best.answers else finding
 
     def _finding(self, view: View, found: _Found) -> quotes.Finding:
         """What was found, without the sentences that no longer stand in their files."""
@@ -358,17 +426,19 @@ def open_assistant(settings: Settings) -> Assistant:
 
     Raises IndexMissing, IndexMismatch, SettingsError.
     """
-    if settings.engine != quotes.ENGINE:
-        raise SettingsError(
-            f"DATELINE_ENGINE is {settings.engine!r}; the engine there is, is {quotes.ENGINE!r}"
-        )
     meta = read_meta(settings.index)
     embedder = open_embedder(settings.embedder, settings.threads)
     check_meta(meta, settings.index, embedder.name, embedder.dimension)
-    return Assistant(
+    opened = Assistant(
         Catalog(settings.index),
         VectorReader(settings.index),
         embedder,
         open_reranker(settings.reranker, settings.threads),
         settings,
     )
+    try:
+        opened.check_engine(settings.engine)
+    except DatelineError:
+        opened.close()
+        raise
+    return opened

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from assistant.schema import Agreement, Answer, AnswerDate, Citation
+from assistant.schema import Agreement, Answer, AnswerDate, Citation, Claim
 
 NOT_FOUND = "Not in the articles"
 UNNAMED = "Publisher not named"
+LEFT_OUT = "Left out of the model's draft"
 NEAREST = "Nearest passages, which do not answer it"
 WINDOW_CHARS = 100_000
 """How much of an article is shown around a quote. A longer one is cut, and the panel says so."""
@@ -269,21 +270,31 @@ def _sources(value: Agreement, answer: Answer) -> set[str]:
     return {c.source for c in answer.citations if c.number in value.citations}
 
 
+def dropped_as_markdown(answer: Answer) -> str:
+    """What was left out of a model's draft and why, in Markdown: text of ours around text of its,
+    which can be neither link nor markup."""
+    return "\n".join(
+        f"- {escape_markdown(d.text)}\n\n    *Left out: {escape_markdown(d.reason)}*"
+        for d in answer.dropped
+    )
+
+
 # Terminal
 
 
-def as_text(answer: Answer, width: int = 80, as_of: date | None = None) -> str:
+def as_text(
+    answer: Answer, width: int = 80, as_of: date | None = None, told: Sequence[Claim] = ()
+) -> str:
     """The answer for a terminal of `width` columns: text, dates, then the citations it rests on.
 
-    With `as_of`, each citation says how old it was on that day.
+    With `as_of`, each citation says how old it was on that day. `told`: claims that its reader has
+    seen already; paragraphs that hold nothing else are not repeated.
     """
     width = max(width, 20)
     blocks = []
     if answer.closest:
         blocks.append(f"{NOT_FOUND}.")
-    for line in lines(answer.text, [c.number for c in answer.citations]):
-        body = "".join(f"[{p.text}]" if p.kind == "mark" else _spaced(p.text) for p in line.pieces)
-        blocks.append(_filled(body, width, "- " if line.is_item else ""))
+    blocks += text_as_text(_untold(answer.text, told), [c.number for c in answer.citations], width)
     for when in answer.dates:
         about = f"{_reduced_date(when.date)}: {plain(_reckoning(when))} {marks(when.citations)}"
         blocks.append(_filled(about, width))
@@ -295,6 +306,27 @@ def as_text(answer: Answer, width: int = 80, as_of: date | None = None) -> str:
         blocks.append(f"{NEAREST}:")
         blocks += [_citation_as_text(citation, width, as_of) for citation in answer.closest]
     return "\n\n".join(blocks)
+
+
+def text_as_text(text: str, numbers: Sequence[int], width: int) -> list[str]:
+    """The paragraphs of an answer or claim, filled to `width` columns."""
+    blocks = []
+    for line in lines(text, numbers):
+        body = "".join(f"[{p.text}]" if p.kind == "mark" else _spaced(p.text) for p in line.pieces)
+        blocks.append(_filled(body, width, "- " if line.is_item else ""))
+    return blocks
+
+
+def _untold(text: str, told: Sequence[Claim]) -> str:
+    """The paragraphs of a text that are more than claims told already."""
+    rest = []
+    for paragraph in text.split("\n\n"):
+        left = paragraph
+        for claim in told:
+            left = left.replace(claim.text, "", 1)
+        if left.strip():
+            rest.append(paragraph)
+    return "\n\n".join(rest)
 
 
 def _spaced(text: str) -> str:
@@ -355,6 +387,16 @@ def to_json(answer: Answer, id: str | None = None) -> dict[str, Any]:
         ],
         "agreement": [{"value": a.value, "citations": list(a.citations)} for a in answer.agreement],
         "closest": [citation_to_json(c) for c in answer.closest],
+        "dropped": [{"text": d.text, "reason": d.reason} for d in answer.dropped],
+        "notice": answer.notice or None,
+        "model": {
+            "name": answer.model.name,
+            "calls": answer.model.calls,
+            "input_tokens": answer.model.input_tokens,
+            "output_tokens": answer.model.output_tokens,
+        }
+        if answer.model
+        else None,
         "timings_ms": dict(answer.timings_ms),
     }
 

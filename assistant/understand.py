@@ -280,8 +280,8 @@ def _question(text: str, wanted: Wanted, head: str = "", is_topic: bool = False)
         asked = {word for word in words(head) if word not in named}
         asked -= set(words(text.replace(head, " ", 1)))  # said again, it is more than the kind
         terms = tuple(t for t in terms if t not in _KIND_WORDS and t not in asked) or terms
-    also = tuple((t, frozenset([stem(_PEOPLES[t])])) for t in terms if t in _PEOPLES)
-    also += tuple((t, frozenset([stem(p)])) for p, t in _PEOPLES.items() if t in terms)
+    also = tuple((t, frozenset([stem(PEOPLES[t])])) for t in terms if t in PEOPLES)
+    also += tuple((t, frozenset([stem(p)])) for p, t in PEOPLES.items() if t in terms)
     also += tuple((t, frozenset([stem(m)])) for t, meant in _seats(text, terms) for m in meant)
     return Question(text, wanted, terms, tuple(t for t in terms if t in named), also, is_topic)
 
@@ -314,7 +314,7 @@ def _named(text: str, is_topic: bool) -> frozenset[str]:
     )
 
 
-_PEOPLES = {
+PEOPLES = {
     people: country
     for line in (
         "american america,chinese china,japanese japan,mexican mexico,canadian canada,european europe,british britain,"
@@ -330,9 +330,9 @@ _PEOPLES = {
     for people, country in [line.split()]
 }
 """A people and its country stand for each other in a question."""
-_COUNTRIES = frozenset(_PEOPLES.values()) - {"turkey"}
+_COUNTRIES = frozenset(PEOPLES.values()) - {"turkey"}
 
-_SEATS = {
+SEATS = {
     seat: tuple(meant.split("/"))
     for line in (
         "london uk/britain,canberra australia,brussels eu/european,washington us,beijing china,tokyo japan,ottawa canada,"
@@ -350,7 +350,7 @@ def _seats(text: str, terms: Collection[str]) -> list[tuple[str, tuple[str, ...]
     spoken = f" {' '.join(words(text))} "
     return [
         (term, meant)
-        for seat, meant in _SEATS.items()
+        for seat, meant in SEATS.items()
         if f" {seat.replace('-', ' ')} " in spoken
         for term in seat.split("-")
         if term in terms
@@ -474,14 +474,14 @@ def spelled_out(question: Question, texts: Iterable[str]) -> Question:
     for text in texts:
         tokens = [match.group() for match in _WORD.finditer(text)]
         for abbreviation in short:
-            phrase = _defined(abbreviation, text) or _phrase_for(
+            phrase = _defined(abbreviation, text) or acronym_of(
                 abbreviation.removesuffix("s"), tokens
             )
             if phrase and phrase.casefold() not in folded:
                 added.setdefault(abbreviation, phrase)
         for capitals in set(_CAPITALS.findall(text)):
             if capitals.casefold() not in folded and len(capitals) >= 3:
-                phrase = _phrase_for(capitals, own)
+                phrase = acronym_of(capitals, own)
                 if phrase:
                     added.setdefault(phrase, capitals)
     if not added:
@@ -495,7 +495,7 @@ def spelled_out(question: Question, texts: Iterable[str]) -> Question:
     return replace(question, text=f"{question.text} ({spelled})", also=question.also + meant)
 
 
-def _phrase_for(abbreviation: str, tokens: Sequence[str]) -> str | None:
+def acronym_of(abbreviation: str, tokens: Sequence[str]) -> str | None:
     """The first run of words whose initials spell `abbreviation`; small words may be passed over."""
     letters = abbreviation.casefold().replace("&", "")
     for i, token in enumerate(tokens):

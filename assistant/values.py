@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from assistant.numerals import CURRENCY, DIGITS, MONEY_WORD, SCALE, WORDED, value_of_number
 from assistant.schema import Evidence
 from assistant.understand import STOPWORDS, Question, Wanted, content_terms, stem, words
 from indexing.schema import TimeExpression
@@ -30,45 +31,24 @@ class Value:
     normal: str
 
 
-_SCALES = {
-    "thousand": 1e3, "k": 1e3, "million": 1e6, "mn": 1e6, "m": 1e6, "billion": 1e9, "bn": 1e9,
-    "b": 1e9, "trillion": 1e12, "tn": 1e12, "t": 1e12, "hundred": 1e2, "dozen": 12,
-}  # fmt: skip
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_NUMBER_WORDS = {word: n for n, word in enumerate(_SMALL)} | {
-    word: 10 * n for n, word in enumerate(_TENS, 2)
-}
-_UNIT_WORD = "|".join(_SMALL[1:])
-_TEN_WORD = "|".join(_TENS)
-_WORDED = rf"(?:(?:{_TEN_WORD})(?:-(?:{_UNIT_WORD}))?|{_UNIT_WORD})"
-_DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-_SCALE = r"(?:hundred|thousand|million|billion|trillion|dozen|bn|mn|tn|[kKmMbBtT](?![A-Za-z]))"
-_CURRENCY = r"(?:US\$|C\$|A\$|HK\$|[$€£¥₹₩])"
-_MONEY_WORD = (
-    r"(?:dollars?|euros?|pounds?|yen|yuan|rupees?|pesos?|francs?|won|cents?|USD|EUR|GBP|JPY|CNY)"
-)
 _UNIT = (
     r"(?:(?:metric )?tonn?e?s?|tons|barrels?|kilograms?|kg|grams?|kilomet(?:er|re)s?|km|met(?:er|re)s?|miles?|"
     r"feet|foot|inches|acres?|hectares?|square (?:miles|kilomet(?:er|re)s|feet|met(?:er|re)s)|degrees?|"
     r"gigawatts?|megawatts?|GW|MW|kWh|lit(?:er|re)s?|gallons?|pounds?|ounces?|mph|km/h)\b"
 )
 _AMOUNT = re.compile(
-    rf"(?P<currency>{_CURRENCY})\s?(?P<number>{_DIGITS})(?:[\s-]?(?P<scale>{_SCALE}))?|"
-    rf"(?P<number2>{_DIGITS}|{_WORDED})(?:[\s-](?P<scale2>{_SCALE}))?[\s-](?P<unit>{_MONEY_WORD}\b|{_UNIT})",
+    rf"(?P<currency>{CURRENCY})\s?(?P<number>{DIGITS})(?:[\s-]?(?P<scale>{SCALE}))?|"
+    rf"(?P<number2>{DIGITS}|{WORDED})(?:[\s-](?P<scale2>{SCALE}))?[\s-](?P<unit>{MONEY_WORD}\b|{_UNIT})",
     re.IGNORECASE,
 )
 _SHARE = re.compile(
-    rf"(?P<number>{_DIGITS}|{_WORDED})[\s-]?(?:%|percent\b|per cent\b|percentage points?\b|pc\b)|"
+    rf"(?P<number>{DIGITS}|{WORDED})[\s-]?(?:%|percent\b|per cent\b|percentage points?\b|pc\b)|"
     r"\b(?P<part>half|(?:one|two|three|a)[\s-](?:third|quarter|fifth|tenth)s?|(?:the |a )?(?:vast )?majority|most)\b",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
-    rf"(?<![\w$€£¥.,/-])(?:(?P<digits>{_DIGITS})|(?P<word>{_WORDED}|dozens|hundreds|thousands))"
-    rf"(?:[\s-](?P<scale>{_SCALE}))?(?![\w%]|[.,/]\d|-(?:day|week|month|year)|\s(?:percent|per cent))",
+    rf"(?<![\w$€£¥.,/-])(?:(?P<digits>{DIGITS})|(?P<word>{WORDED}|dozens|hundreds|thousands))"
+    rf"(?:[\s-](?P<scale>{SCALE}))?(?![\w%]|[.,/]\d|-(?:day|week|month|year)|\s(?:percent|per cent))",
     re.IGNORECASE,
 )
 _NAME_WORD = r"(?:[A-Z][\w’'&.-]*[\w]|[A-Z]\.|[A-Z])"
@@ -119,20 +99,6 @@ def values(question: Question, sentence: str, around: str = "") -> list[Value]:
     return sorted(found, key=lambda v: min((abs(v.start - place) for place in places), default=0))
 
 
-_NUMERAL = re.compile(
-    rf"(?P<currency>{_CURRENCY})?(?<![\w.,])(?P<number>{_DIGITS}|{_WORDED}\b)(?:[\s-]?(?P<scale>{_SCALE})\b)?",
-    re.IGNORECASE,
-)
-
-
-def numbers_of(text: str) -> frozenset[str]:
-    """The numbers of a text, worded or in digits, with the currency before them."""
-    return frozenset(
-        f"{m['currency'] or ''}{_number(m['number'], m['scale']):g}"
-        for m in _NUMERAL.finditer(text)
-    )
-
-
 def value_of(question: Question, e: Evidence) -> str | None:
     """What a sentence states for the question, so that equal values are equal; None for none."""
     if question.wanted in TIME_KINDS:
@@ -142,20 +108,9 @@ def value_of(question: Question, e: Evidence) -> str | None:
     return found[0].normal if found else None
 
 
-def _number(text: str, scale: str | None) -> float:
-    text = text.casefold().replace(",", "")
-    if text in ("dozens", "hundreds", "thousands"):
-        text, scale = "1", text.removesuffix("s")
-    if text[0].isdigit():
-        value = float(text)
-    else:
-        value = float(sum(_NUMBER_WORDS[part] for part in text.split("-")))
-    return value * _SCALES[scale.casefold()] if scale else value
-
-
 def _amounts(sentence: str) -> Iterator[Value]:
     for m in _AMOUNT.finditer(sentence):
-        number = _number(m["number"] or m["number2"], m["scale"] or m["scale2"])
+        number = value_of_number(m["number"] or m["number2"], m["scale"] or m["scale2"])
         unit = (m["currency"] or m["unit"]).casefold()
         if unit in ("$", "us$", "dollar", "dollars", "usd"):
             unit = "usd"
@@ -164,13 +119,13 @@ def _amounts(sentence: str) -> Iterator[Value]:
 
 def _shares(sentence: str) -> Iterator[Value]:
     for m in _SHARE.finditer(sentence):
-        normal = f"{_number(m['number'], None):g}%" if m["number"] else m["part"].casefold()
+        normal = f"{value_of_number(m['number'], None):g}%" if m["number"] else m["part"].casefold()
         yield Value(m.start(), m.end(), m.group(), normal)
 
 
 def _counts(sentence: str) -> Iterator[Value]:
     for m in _NUMBER.finditer(sentence):
-        number = _number(m["digits"] or m["word"], m["scale"])
+        number = value_of_number(m["digits"] or m["word"], m["scale"])
         is_year = (m["digits"] or "").isdigit() and 1500 <= number <= 2100 and not m["scale"]
         is_day = re.search(r"\b[A-Z][a-z]{2,8}\.?\s\Z", sentence[: m.start()])
         if is_year or (is_day and is_day.group().strip(" .").casefold() in _MONTHS_AND_DAYS):
@@ -233,7 +188,7 @@ _LASTING = re.compile(
     r"indefinite\w*|for ever|forever)\b",
     re.IGNORECASE,
 )
-_QUANTITY = re.compile(rf"\d|\b(?:{_WORDED}|dozens?|hundreds?|thousands?|millions?|billions?|several|"
+_QUANTITY = re.compile(rf"\d|\b(?:{WORDED}|dozens?|hundreds?|thousands?|millions?|billions?|several|"
     r"few|many|none|no|free|half|twice|double|triple|majority|most|all)\b", re.IGNORECASE)  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 DatelineError
 ├── SettingsError      a setting is wrong: which one, what it was, what is allowed
+├── ModelError         a chat model did not give an answer
 ├── CorpusError        the corpus folder cannot be read
 │   └── UnreadableFile one file of it cannot; the others go on
 └── StoreError         the index cannot be used as it is
@@ -21,6 +22,13 @@ class DatelineError(Exception):
 
 class SettingsError(DatelineError):
     """A setting has a value that cannot be used."""
+
+
+class ModelError(DatelineError):
+    """A chat model could not be reached, refused, was too slow, or said nothing of use.
+
+    The message is in words of ours: a provider's own may repeat a key.
+    """
 
 
 class CorpusError(DatelineError):

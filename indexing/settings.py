@@ -12,6 +12,8 @@ from indexing.errors import SettingsError
 
 BUNDLED = "bundled"
 """The name of the models whose weights the installed packages carry."""
+QUOTES = "quotes"
+"""The engine that needs no chat model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +21,16 @@ class Settings:
     """Every value a user can set; each is also `DATELINE_<NAME>` and a line of `.env`.
 
     `embedder` and `reranker` are "bundled" or a sentence-transformers model by name or folder;
-    `reranker` may be "none". `engine` is "quotes". `max_file_mb` is the largest
-    file read as an article.
+    `reranker` may be "none". `model` lists the chat models on offer, `provider:model` or
+    `provider:model@URL`, with commas between them; `engine` is what answers: "quotes", one of them,
+    or any other such name. Where a model is given and no engine, the first model answers.
+    `model_url` is the base URL of those without one. `model_timeout_s` is the longest wait for a
+    model's next words, `model_retries` how often a call that did not begin is made again,
+    `model_concurrency` how many calls may run at once, `model_tokens` the longest reply.
+    `model_rewrite`, `model_rerank` and `model_rounds` say what else a model may do: complete
+    follow-up questions, order the sentences found, and have others looked for (2 rounds).
+    `entailment` is "none" or a sentence-transformers CrossEncoder by name or folder.
+    `max_file_mb` is the largest file read as an article.
     """
 
     corpus: Path = Path("corpus")
@@ -29,7 +39,17 @@ class Settings:
     port: int = 8000
     embedder: str = BUNDLED
     reranker: str = BUNDLED
-    engine: str = "quotes"
+    engine: str = QUOTES
+    model: str = ""
+    model_url: str = ""
+    model_timeout_s: int = 30
+    model_retries: int = 2
+    model_concurrency: int = 4
+    model_tokens: int = 600
+    model_rewrite: bool = True
+    model_rerank: bool = False
+    model_rounds: int = 1
+    entailment: str = "none"
     passage_chars: int = 800
     max_quotes: int = 3
     max_file_mb: int = 50
@@ -48,11 +68,25 @@ class Settings:
                 values[name] = _parsed(variable, env[variable], getattr(cls(), name))
         values.update((name, value) for name, value in overrides.items() if value is not None)
         settings = replace(cls(), **values)
+        if settings.models and "engine" not in values:
+            settings = replace(settings, engine=settings.models[0])
         _check(settings)
         return settings
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The chat models on offer, the preferred one first."""
+        return tuple(dict.fromkeys(name.strip() for name in self.model.split(",") if name.strip()))
+
+
+_SWITCH = {"on": True, "off": False}
+
 
 def _parsed(variable: str, value: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        if value.strip().lower() not in _SWITCH:
+            raise SettingsError(f"{variable} must be on or off, got {value!r}")
+        return _SWITCH[value.strip().lower()]
     if isinstance(default, int):
         if not re.fullmatch(r"\s*[0-9]{1,9}\s*", value):
             raise SettingsError(f"{variable} must be a whole number, got {value!r}")
@@ -68,6 +102,11 @@ _LEAST = {
     "max_file_mb": 1,
     "threads": 1,
     "port": 0,
+    "model_timeout_s": 1,
+    "model_retries": 0,
+    "model_concurrency": 1,
+    "model_tokens": 16,
+    "model_rounds": 1,
 }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from assistant.schema import Answer, Citation, Claim, Status
+from assistant.schema import Answer, Citation, Claim, Evidence, Hit, Status
+from indexing.dates import time_expressions
 from indexing.errors import CorpusError
-from indexing.schema import SourceInfo
+from indexing.schema import Passage, Sentence, SourceInfo
 
 
 def info(source: str, title: str = "A title", published: date | None = None) -> SourceInfo:
@@ -61,11 +62,17 @@ class ScriptedAssistant:
     articles: Mapping[str, str]
     answers: Mapping[str, Answer | Exception]
     questions: Sequence[str] = ()
+    offered: Sequence[str] = ("quotes",)
     asked: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
     reported: list[Answer] = field(default_factory=list)
 
     def stream(
-        self, question: str, history: Sequence[tuple[str, str]] = ()
+        self,
+        question: str,
+        history: Sequence[tuple[str, str]] = (),
+        *,
+        engine: str | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> Iterator[Claim | Answer]:
         self.asked.append((question, list(history)))
         answer = self.answers[question]
@@ -73,6 +80,9 @@ class ScriptedAssistant:
             raise answer
         yield from answer.claims
         yield answer
+
+    def engines(self) -> list[str]:
+        return list(self.offered)
 
     def sources(self) -> list[SourceInfo]:
         return [info(source) for source in self.articles]
@@ -93,3 +103,12 @@ class ScriptedAssistant:
 
 GONE = "This article was removed."
 """The text of an answer that cannot be reported."""
+
+
+def evidence(text: str, published: date | None = None, title: str = "A title") -> Evidence:
+    """A sentence that is an article's whole text, its times resolved."""
+    sentence = Sentence(0, len(text))
+    (times,) = time_expressions(text, [sentence], published)
+    passage = Passage("a.txt", 0, len(text), text, (sentence,))
+    hit = Hit(passage, info("a.txt", title, published), None, None, 0.0)
+    return Evidence(sentence, text, hit, 0.0, 0.0, times=times)

@@ -31,13 +31,13 @@ class Rehearsed(ScriptedAssistant):
     """Scripted, except that it can say what it was asked before."""
 
     def stream(
-        self, question: str, history: Sequence[tuple[str, str]] = ()
+        self, question: str, history: Sequence[tuple[str, str]] = (), **options: object
     ) -> Iterator[Claim | Answer]:
         if question == "What did I ask?":
             asked = "; ".join(earlier for earlier, _ in history) or "nothing"
             yield answered(f"You asked: {asked}. [1]", cited(HOSTILE, "First line", source="a.txt"))
             return
-        for item in super().stream(question, history):
+        for item in super().stream(question, history, **options):
             yield item
             time.sleep(0.3)  # long enough to be seen between a claim and the whole
 

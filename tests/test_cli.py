@@ -33,7 +33,7 @@ UNDATED = {"unknown-eu-japan-mexico-pacts.md", "unknown-eu-japan-partnership.md"
 
 ANSWER_KEYS = [
     *("id", "question", "status", "engine", "confidence", "answer", "citations", "dates"),
-    *("agreement", "closest", "timings_ms"),
+    *("agreement", "closest", "dropped", "notice", "model", "timings_ms"),
 ]
 CITATION_KEYS = [
     *("number", "source", "title", "publisher", "published", "quote", "start", "end", "page"),
@@ -241,7 +241,7 @@ def test_an_error_nobody_foresaw_is_one_sentence_and_a_traceback_only_when_asked
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("assistant.service.Assistant.ask", fail)
+    monkeypatch.setattr("assistant.service.Assistant.stream", fail)
     ran = dateline("ask", "Why?", "--index", briefs.index)
     assert (ran.code, ran.out) == (1, "")
     assert "ZeroDivisionError: division by zero" in ran.err
@@ -887,7 +887,7 @@ def test_an_interrupt_anywhere_in_a_command_ends_with_130(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for place in ("service.open_assistant", "service.Assistant.ask"):
+    for place in ("service.open_assistant", "service.Assistant.stream"):
         with monkeypatch.context() as patch:
             patch.setattr(f"assistant.{place}", interrupt)
             for question in (["Why?"], ["--batch", "-"]):

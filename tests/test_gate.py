@@ -27,6 +27,7 @@ from eval.gate import (
     nearest,
     overall,
 )
+from eval.model_use import Did, Work
 from eval.run import Key, Result, Run, default_index, run_set, run_to_lines
 from indexing.errors import IndexBusy, SettingsError
 from indexing.schema import Filters
@@ -160,13 +161,13 @@ def test_without_a_baseline_the_gate_fails_and_says_what_to_do() -> None:
     assert "--update-baseline" in verdict.failures[0].says
 
 
-def test_another_corpus_index_or_engine_is_told_and_compared_all_the_same() -> None:
-    key = Key("made", {"a.txt": "2", "b.txt": "1"}, {"engine": "model", "passage_chars": "800"})
+def test_another_corpus_or_index_is_told_and_compared_all_the_same() -> None:
+    key = Key("made", {"a.txt": "2", "b.txt": "1"}, {"engine": "quotes", "passage_chars": "100"})
     verdict = judge_run(replace(first_right(10), key=key), [first_right(20)], {})
     assert failures(verdict)[0] == "baseline of this corpus and these settings"
     assert "drop of right" in failures(verdict)
     says = verdict.failures[0].says
-    for said in ("engine is model, was quotes", "b.txt added", "a.txt changed"):
+    for said in ("passage_chars is 100, was 800", "b.txt added", "a.txt changed"):
         assert said in says
 
 
@@ -174,12 +175,39 @@ def test_the_nearest_baseline_is_compared_with() -> None:
     def keyed(**settings: str) -> Run:
         return replace(first_right(9), key=replace(KEY, settings={**KEY.settings, **settings}))
 
-    other, same = keyed(engine="model", passage_chars="100"), keyed()
+    other, same = keyed(reranker="none", passage_chars="100"), keyed()
     assert nearest(first_right(9), [other, same]) is same
-    assert nearest(keyed(engine="model", passage_chars="100"), [same, other]) is other
+    assert nearest(keyed(reranker="none", passage_chars="100"), [same, other]) is other
     foreign = replace(same, key=replace(KEY, set="another"))
     assert nearest(first_right(9), [foreign]) is None
     assert nearest(first_right(9), []) is None
+
+
+MODEL = replace(KEY, settings={**KEY.settings, "engine": "openai:gpt-5"})
+
+
+def test_no_run_is_compared_with_another_engines() -> None:
+    model = replace(first_right(9), key=MODEL)
+    assert nearest(model, [first_right(20)]) is None
+    assert nearest(first_right(9), [model]) is None
+    verdict = judge_run(model, [first_right(20)], {"right": 0.5})
+    assert failures(verdict) == ["floor of right", "baseline"]
+    assert "for this set and the engine openai:gpt-5" in verdict.failures[1].says
+    assert judge_run(model, [first_right(20), replace(first_right(9), key=MODEL)], {}).passed
+
+
+def test_a_model_that_often_failed_has_not_been_measured() -> None:
+    def failing(share: int) -> Run:
+        works = [
+            Work(Did.FAILED, "It is down") if n < share else Work(Did.WROTE) for n in range(40)
+        ]
+        return run(*(result(n, model=work) for n, work in enumerate(works)), key=MODEL)
+
+    assert judge_run(failing(2), [], {}, needs_baseline=False).passed
+    (check,) = judge_run(failing(3), [], {}, needs_baseline=False).failures
+    assert check.name == "the model's own answers"
+    assert check.says == "it failed for 3 of the 40 answers it was to write; It is down"
+    assert not check.compares
 
 
 def test_an_index_that_is_not_in_step_and_questions_that_failed_fail_the_gate() -> None:
@@ -248,12 +276,15 @@ def test_a_kept_run_is_read_as_it_was_but_for_times_and_citations(tmp_path: Path
 
 
 def test_baselines_of_other_settings_stay_and_those_of_another_corpus_go(tmp_path: Path) -> None:
-    model = Key("made", KEY.corpus, {**KEY.settings, "engine": "model"})
     keep(tmp_path, first_right(1))
-    keep(tmp_path, replace(first_right(2), key=model))
-    assert len(load_baselines(tmp_path)) == 2
+    few = replace(KEY, settings={**KEY.settings, "max_quotes": "1"})
+    keep(tmp_path, replace(first_right(2), key=few))
+    keep(tmp_path, replace(first_right(2), key=MODEL))
+    assert len(load_baselines(tmp_path)) == 3
     keep(tmp_path, replace(first_right(3), key=replace(KEY, corpus={"a.txt": "2"})))
-    assert len(load_baselines(tmp_path)) == 1
+    kept_for = sorted(kept.key.engine for kept in load_baselines(tmp_path))
+    assert kept_for == ["openai:gpt-5", "quotes"]
+    (tmp_path / f"{MODEL.digest}.jsonl").unlink()
     another = replace(first_right(3), name="other", key=replace(KEY, set="other"))
     keep(tmp_path, another)
     keep(tmp_path, replace(first_right(3), version=2))

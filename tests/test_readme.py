@@ -43,11 +43,14 @@ def test_its_table_of_settings_is_complete_and_its_defaults_are_right() -> None:
     rows = re.findall(r"^\| (`DATELINE_.+?) \| (.+?) \|", README, re.MULTILINE)
     told = {}
     for names, defaults in rows:
-        pairs = zip(re.findall(r"`(.+?)`", names), re.findall(r"`(.+?)`", defaults), strict=True)
-        told.update(pairs)
+        shown = re.findall(r"`(.*?)`", defaults)
+        told.update(zip(re.findall(r"`(.+?)`", names), shown, strict=True))
     settings = Settings()
+    switches = {True: "on", False: "off"}
     assert told == {
-        f"DATELINE_{f.name.upper()}": str(getattr(settings, f.name)) for f in fields(settings)
+        f"DATELINE_{f.name.upper()}": switches[value] if isinstance(value, bool) else str(value)
+        for f in fields(settings)
+        for value in [getattr(settings, f.name)]
     }
 
 

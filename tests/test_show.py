@@ -200,7 +200,7 @@ def test_json_has_the_contracts_keys_in_their_order() -> None:
     found = show.to_json(answer, "q1")
     assert list(found) == [
         *("id", "question", "status", "engine", "confidence", "answer", "citations"),
-        *("dates", "agreement", "closest", "timings_ms"),
+        *("dates", "agreement", "closest", "dropped", "notice", "model", "timings_ms"),
     ]
     assert found["citations"] == [
         {

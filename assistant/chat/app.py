@@ -19,12 +19,14 @@ from typing import Any, Protocol
 
 import chainlit as cl
 from chainlit.config import config
+from chainlit.input_widget import InputWidget, Select
 from fastapi import FastAPI
 
 from assistant import show
 from assistant.schema import Answer, Claim
 from indexing.errors import DatelineError
 from indexing.schema import SourceInfo
+from indexing.settings import QUOTES
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,16 @@ Replies = dict[str, tuple[Answer, History]]
 class Answering(Protocol):
     """What the page needs of an `Assistant`."""
 
-    def stream(self, question: str, history: History) -> Iterator[Claim | Answer]: ...
+    def stream(
+        self,
+        question: str,
+        history: History,
+        *,
+        engine: str | None = None,
+        cancelled: Callable[[], bool] = ...,
+    ) -> Iterator[Claim | Answer]: ...
+
+    def engines(self) -> list[str]: ...
 
     def sources(self) -> list[SourceInfo]: ...
 
@@ -68,6 +79,10 @@ def mount(app: FastAPI, assistant: Answering, origins: list[str]) -> str:
     config.project.allow_origins = origins
     # Follow the reader's system: the page knows this value, and Chainlit's settings do not.
     config.ui.default_theme = "system"
+
+    if len(assistant.engines()) > 1:
+        # Not always: while it runs the page takes no question, and says nothing of that.
+        cl.on_chat_start(offer_engines)
 
     # Only now: it reads `allow_origins` as it is imported.
     from chainlit.server import app as page
@@ -98,6 +113,31 @@ async def starters() -> list[cl.Starter]:
     return [cl.Starter(label=question, message=question) for question in questions]
 
 
+ENGINE = "engine"
+ENGINE_LABEL = "What answers"
+QUOTES_LABEL = "quotes: sentences of the articles, word for word"
+
+
+async def offer_engines() -> None:
+    """Lets the reader choose what answers."""
+    engines = _the_assistant().engines()
+    items = {_engine_label(engine): engine for engine in engines}
+    choice: list[InputWidget] = [
+        Select(id=ENGINE, label=ENGINE_LABEL, items=items, initial_value=engines[0])
+    ]
+    await cl.ChatSettings(choice).send()
+
+
+def _engine_label(engine: str) -> str:
+    return QUOTES_LABEL if engine == QUOTES else engine.partition("@")[0]
+
+
+@cl.on_settings_update
+async def choose_engine(chosen: dict[str, Any]) -> None:
+    if chosen.get(ENGINE) in _the_assistant().engines():
+        cl.user_session.set(ENGINE, chosen[ENGINE])
+
+
 @cl.on_message
 async def reply(message: cl.Message) -> None:
     question = message.content.strip()
@@ -117,7 +157,13 @@ async def _reply(question: str) -> None:
     history: History = cl.user_session.get("history") or []
     articles = _articles(len(await asyncio.to_thread(assistant.sources)))
     shown = cl.Message(content="")
-    async with aclosing(_in_thread(lambda: assistant.stream(question, history))) as items:
+    stopped = threading.Event()  # set when the reader stops the answer, or leaves
+    engine: str | None = cl.user_session.get(ENGINE)
+
+    def ask() -> Iterator[Claim | Answer]:
+        return assistant.stream(question, history, engine=engine, cancelled=stopped.is_set)
+
+    async with aclosing(_in_thread(ask, stopped)) as items:
         async with cl.Step(name=f"Searching {articles}", type="tool", icon="search") as step:
             item = await anext(items)
             step.name = f"Searched {articles}"
@@ -127,6 +173,10 @@ async def _reply(question: str) -> None:
     if isinstance(item, Exception):
         raise item  # not inside the step: it would show the text of any error in the page
     cl.user_session.set("history", [*history, (question, item.text)][-HISTORY_TURNS:])
+    if item.dropped:
+        left_out = f"{show.LEFT_OUT} ({len(item.dropped)})"
+        async with cl.Step(name=left_out, type="tool", icon="scissors") as step:
+            step.output = show.dropped_as_markdown(item)
     # The element draws the answer, with buttons for its marks. The Markdown under it, which the
     # style sheet hides as soon as the element is drawn, is what streams, what is copied and kept.
     shown.content = show.as_markdown(item)
@@ -191,17 +241,16 @@ async def report_answer(action: cl.Action) -> bool:
 
 
 async def _in_thread(
-    iterate: Callable[[], Iterator[Claim | Answer]],
+    iterate: Callable[[], Iterator[Claim | Answer]], stopped: threading.Event
 ) -> AsyncGenerator[Claim | Answer | Exception, None]:
     """The items of `iterate()`, produced in a worker thread so that the page stays responsive; an
     exception it raises is its last item.
 
     One thread for all of them: what the iterator holds open (a database) may be bound to its thread.
-    Closing this generator stops the thread at its next item.
+    Closing this generator sets `stopped`, and ends the thread at its next item.
     """
     loop = asyncio.get_running_loop()
     items: asyncio.Queue[Claim | Answer | Exception | None] = asyncio.Queue()
-    stopped = threading.Event()
 
     def put(item: Claim | Answer | Exception | None) -> None:
         if not stopped.is_set():

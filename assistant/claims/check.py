@@ -1,0 +1,81 @@
+"""One verdict on a claim: the exact checks in turn, then how near its meaning is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from assistant.claims import manner, relations, stated
+from assistant.claims.meaning import Meaning
+from assistant.claims.reading import Check, Cited, Reading
+
+if TYPE_CHECKING:
+    from assistant.claims.entail import Entailment
+    from indexing.embed import Embedder
+
+CHECKS: dict[str, Check] = {
+    "markup": stated.markup,
+    "quotation": stated.quotations,
+    "number": stated.numbers,
+    "date": stated.dates,
+    "status": stated.status,
+    "name": stated.names,
+    "strength": manner.strength,
+    "polarity": manner.polarity,
+    "opposite": manner.opposites,
+    "modality": manner.modality,
+    "cause": manner.causes,
+    "role": relations.roles,
+    "speaker": relations.speakers,
+    "description": relations.descriptions,
+    "number's matter": relations.belongs,
+    "date's matter": relations.dated,
+    "number's source": relations.supplied,
+    "joined": relations.joined,
+}
+"""In the order in which they are asked; the first that fails tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`check` names the check that failed, "" for none; `reason` says in words why a claim may not be
+    shown, for its reader and for the model that may mend it."""
+
+    check: str = ""
+    reason: str = ""
+
+    @property
+    def holds(self) -> bool:
+        return not self.check
+
+
+class ClaimVerifier:
+    """Whether a claim says what the sentences it cites say. Safe to share between threads."""
+
+    def __init__(self, embedder: Embedder, entailment: Entailment | None = None) -> None:
+        self._meaning = Meaning(embedder, entailment)
+
+    def check(self, claim: str, cited: Sequence[Cited], as_of: date) -> Verdict:
+        """The verdict on `claim`, one sentence without its marks, as of a day."""
+        if not cited:
+            return Verdict("mark", "it cites nothing")
+        published = next((c.published for c in cited if c.published), None)
+        reading = Reading(claim, published)
+        for name, check in CHECKS.items():
+            if reason := check(reading, cited, as_of):
+                return Verdict(name, reason)
+        if reason := self._meaning.against(reading, cited):
+            return Verdict("meaning", reason)
+        return Verdict()
+
+    def nearest(self, claim: str, sentences: Sequence[Cited], most: int) -> list[Cited]:
+        """The sentences most like a claim, for one that cites nothing."""
+        return self._meaning.nearest(claim, sentences)[:most]
+
+    def warm(self, sentences: Sequence[Cited]) -> None:
+        """Parses and embeds sentences before the first claim that cites them is there."""
+        for sentence in sentences:
+            _ = sentence.content, sentence.quantities
+        self._meaning.learn([c.text for c in sentences])
