@@ -93,6 +93,11 @@ class Call:
         return first + [e for e in sentences if e not in first]
 
 
+def shown_name(engine: str) -> str:
+    """The name of an engine without the address where it is served."""
+    return re.split("@https?://", engine)[0]
+
+
 class Engines:
     """The chat models in use, each opened when it is first asked. Safe to share between threads."""
 
@@ -104,12 +109,15 @@ class Engines:
         self._lock = threading.Lock()
 
     def call(self, engine: str, cancelled: Callable[[], bool]) -> Call | None:
-        """A call of that engine; None for `quotes`, which needs none.
+        """A call of that engine, named as the settings have it or as it is shown; None for `quotes`,
+        which needs none.
 
         Raises SettingsError where the model cannot be used: an unknown provider, no package, no key.
         """
         if engine == QUOTES:
             return None
+        own = (self._settings.engine, *self._settings.models)
+        engine = next((known for known in own if shown_name(known) == engine), engine)
         if ":" not in engine:
             raise SettingsError(
                 f"DATELINE_ENGINE (or --engine) is {engine!r}; it must be {QUOTES}, or a chat model"

@@ -300,9 +300,11 @@ def compose(
 def _left_out(count: int) -> str:
     if not count:
         return ""
-    what = "A sentence" if count == 1 else f"{count} sentences"
-    was = "was" if count == 1 else "were"
-    return f"{what} of the model's draft {was} left out, since what was cited did not bear it out."
+    if count == 1:
+        return "A sentence of the model's draft was left out: what it cites does not say it."
+    return (
+        f"{count} sentences of the model's draft were left out: what they cite does not say them."
+    )
 
 
 def _ours(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from assistant import quotes, reported, turns
 from assistant.desk import about, reply
-from assistant.engines import Asked, Call, Engines
+from assistant.engines import Asked, Call, Engines, shown_name
 from assistant.events import happened
 from assistant.limits import Limits, limits
 from assistant.rerank import Reranker, open_reranker
@@ -248,9 +248,10 @@ class Assistant:
         self._engines.call(engine, lambda: False)
 
     def engines(self) -> list[str]:
-        """The engines on offer: the chat models of the settings and `quotes`, the one in use first."""
+        """The engines on offer, the one in use first: `quotes`, and the chat models of the settings by
+        their names alone, for an address may hold a password."""
         on_offer = (self._settings.engine, *self._settings.models, QUOTES)
-        return list(dict.fromkeys(on_offer))
+        return list(dict.fromkeys(map(shown_name, on_offer)))
 
     def report(self, answer: Answer, history: Sequence[tuple[str, str]] = ()) -> None:
         """Keeps an answer that its reader calls wrong (see `reported`). Raises IndexStorage."""

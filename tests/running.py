@@ -36,13 +36,17 @@ class Running:
 
 
 @contextmanager
-def running(arguments: Sequence[str], folder: Path) -> Iterator[Running]:
-    """Runs `python arguments…` in `folder`, an empty directory, until it answers `/healthz`."""
+def running(arguments: Sequence[str], folder: Path, **settings: str) -> Iterator[Running]:
+    """Runs `python arguments…` in `folder`, an empty directory, until it answers `/healthz`.
+
+    `settings`: variables of its environment.
+    """
     process = subprocess.Popen(
         [sys.executable, *arguments],
         cwd=folder,
         # What a shell may have set must neither steer the server nor reach the page.
-        env={k: v for k, v in os.environ.items() if not k.startswith(("DATELINE_", "CHAINLIT_"))},
+        env={k: v for k, v in os.environ.items() if not k.startswith(("DATELINE_", "CHAINLIT_"))}
+        | settings,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

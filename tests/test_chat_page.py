@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from running import Running, running
+from scripted_model import Script, serving
 from scripted_server import GONE, HOSTILE, MARKUP, SECRET
 
 ROOT = Path(__file__).parents[1]
@@ -292,3 +294,58 @@ def test_ctrl_c_ends_the_server_though_pages_are_open(tmp_path: Path, new_page: 
         page.context.set_offline(True)  # what it then says of the lost connection is no fault
         assert started.stop() == 0
     assert "Traceback" not in "".join(started.printed)
+
+
+def written(messages: list[dict[str, str]]) -> Script | str:
+    if len(messages) > 2:
+        return "DROP"
+    found = re.search(r"^\[(\d+)\] .*memorandum of understanding", messages[1]["content"], re.M)
+    assert found
+    mark = f"[{found[1]}]"
+    return Script(
+        f"The memorandum of understanding was expected within 30 days, by 6 March 2026 {mark}."
+        f" Sign at [Paris](http://evil.example/x) ![x](http://evil.example/p.png) {mark}.",
+        pace_s=0.03,
+    )
+
+
+def test_a_model_answers_and_what_was_left_out_is_in_a_step(
+    tmp_path: Path, new_page: NewPage
+) -> None:
+    command = ["-m", "assistant.cli", "chat", "--corpus", str(CORPUS), "--port", "0"]
+    folder = tmp_path / "cwd"
+    folder.mkdir()
+    with serving(written) as model:
+        one, other = f"openai:one@{model.url}", f"openai:other@{model.url}"
+        offered = {"DATELINE_MODEL": f"{one},{other}"}
+        with running([*command, "--index", str(tmp_path / "i")], folder, **offered) as started:
+            page = new_page(started)
+            page.locator("#chat-settings-open-modal").wait_for()
+            answer = ask(page, "When is the MOU deadline?")
+            expect(answer).to_contain_text("The memorandum of understanding was expected within")
+            expect(answer).to_contain_text("A sentence of the model's draft was left out")
+            expect(answer).not_to_contain_text("evil")
+            step = page.get_by_text("Left out of the model's draft (1)")
+            step.click()
+            expect(page.get_by_text("it holds a link, markup or hidden characters")).to_be_visible()
+            assert page.locator("a[href*=evil], img[src*=evil]").count() == 0
+            assert model.requests[0]["model"] == "one"
+
+            page.locator("#chat-settings-open-modal").click()
+            page.get_by_role("combobox").click()
+            page.get_by_role("option", name="openai:other").click()
+            assert model.url not in page.content()
+            page.get_by_role("button", name="Confirm").click()
+            expect(page.get_by_role("dialog")).to_have_count(0)
+            ask(page, "When is the MOU deadline?")
+            assert model.requests[-1]["model"] == "other"
+
+            page.locator("#chat-settings-open-modal").click()
+            page.get_by_role("combobox").click()
+            page.get_by_role("option", name="quotes").click()
+            page.get_by_role("button", name="Confirm").click()
+            expect(page.get_by_role("dialog")).to_have_count(0)
+            asked = len(model.requests)
+            ask(page, "When is the MOU deadline?")
+            assert len(model.requests) == asked
+            page.close()  # before its server goes

@@ -121,15 +121,11 @@ QUOTES_LABEL = "quotes: sentences of the articles, word for word"
 async def offer_engines() -> None:
     """Lets the reader choose what answers."""
     engines = _the_assistant().engines()
-    items = {_engine_label(engine): engine for engine in engines}
+    items = {QUOTES_LABEL if engine == QUOTES else engine: engine for engine in engines}
     choice: list[InputWidget] = [
         Select(id=ENGINE, label=ENGINE_LABEL, items=items, initial_value=engines[0])
     ]
     await cl.ChatSettings(choice).send()
-
-
-def _engine_label(engine: str) -> str:
-    return QUOTES_LABEL if engine == QUOTES else engine.partition("@")[0]
 
 
 @cl.on_settings_update

@@ -21,7 +21,7 @@ _WORDS = {
     # Steps are named in full ("Searched 5 articles"), so Chainlit's "Used" before them goes.
     "chat.messages.status.using": "",
     "chat.messages.status.used": "",
-    "chat.watermark": "Every sentence is quoted from your articles. Open a citation to check it.",
+    "chat.watermark": "Every sentence is cited to your articles. Open a citation to check it.",
     "navigation.newChat.button": "New chat",
 }
 """Chainlit's words that are replaced; the rest are its own."""

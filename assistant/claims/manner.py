@@ -75,6 +75,8 @@ def _is_rate(noun: Token, cited: Sequence[Cited]) -> bool:
 def _goes_far(token: Token, claim: Reading, cited: Sequence[Cited]) -> bool:
     said = token.text.casefold()
     after = token.nbor(1) if token.i + 1 < len(claim.doc) else None
+    if token.i and token.nbor(-1).lower_ in ("not", "n't", "n’t"):
+        return False  # "not all", "not entirely"
     if said == "most":
         return token.dep_ in ("advmod", "amod") and after is not None and after.text != "likely"
     if said == "first":
@@ -237,19 +239,22 @@ def polarity(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
             return None
         if not any(_denies(c) or any(_bears_on(t, claim) for t in _negations(c)) for c in cited):
             return "it denies what its source does not deny"
-        denied = {lemma_of(t.head) for t in _negations(claim) if t.dep_ == "neg"} & mine
+        heads = {lemma_of(t.head): t.head for t in _negations(claim) if t.dep_ == "neg"}
+        denied = heads.keys() & mine
         for lemma in denied - theirs:
             if not has_family(lemma, theirs) and any(
-                _asserts(c, lemma) or _affirms(c, lemma) for c in cited
+                _asserts(c, lemma, _standing(heads[lemma]) == "planned") or _affirms(c, lemma)
+                for c in cited
             ):
                 return f"its source says that it is so (“{lemma}”)"
         return None
-    if _denies(claim):
-        return None
     plain = {lemma_of(t) for t in claim.doc if t.pos_ in ("VERB", "ADJ", "NOUN")}
+    denies = _denies(claim)
     for lemma in theirs & plain:
-        if not any(_asserts(c, lemma) for c in cited):
+        if (not denies or lemma in _DENIES) and not any(_asserts(c, lemma) for c in cited):
             return f"its source says that it is not so (“{lemma}”)"
+    if denies:
+        return None
     if len(cited) == 1 and _is_denial(cited[0]):
         return "its source says that it is not so"
     own = {lemma_of(t) for t in claim.content}
@@ -274,11 +279,15 @@ def _bears_on(negation: Token, claim: Reading) -> bool:
     )
 
 
-def _asserts(reading: Reading, lemma: str) -> bool:
-    """Whether a text has a verb or adjective of that lemma where nothing negates it."""
+def _asserts(reading: Reading, lemma: str, is_planned: bool = True) -> bool:
+    """Whether a text has a verb or adjective of that lemma where nothing negates it; one that is only
+    planned counts where `is_planned`."""
     denied = {t.head.i for t in _negations(reading) if t.dep_ != "prep"}
     return any(
-        lemma_of(t) == lemma and t.i not in denied and t.head.i not in denied
+        lemma_of(t) == lemma
+        and t.i not in denied
+        and t.head.i not in denied
+        and (is_planned or _standing(t) != "planned")
         for t in reading.doc
         if t.pos_ in ("VERB", "ADJ")
     )
@@ -405,7 +414,7 @@ def _standing(token: Token) -> str:
         governors = {lemma_of(token.head), lemma_of(token.head.head)}
         return "planned" if governors & _PLANS else ""
     said = {c.text.casefold() for c in children if c.dep_ in ("aux", "auxpass")}
-    if token.tag_ == "VBD":
+    if token.tag_ == "VBD" or "did" in said:
         return "done"
     if token.tag_ == "VBG" and "been" in said and lemma_of(token) not in _PLANS | {"go"}:
         return "done"
@@ -438,6 +447,8 @@ def modality(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
         standing, lemma = _standing(verb), lemma_of(verb)
         if not standing or lemma in SAYS:
             continue
+        if any(t.head in (verb, verb.head) for t in _negations(claim)):
+            continue  # "did not order it to be sold"
         if lemma in _STATE or phrase_of(verb) == "run-out" or _takes_time(verb):
             continue
         if any(
@@ -494,6 +505,8 @@ def _is_open(verb: Token) -> bool:
     has_must = any(
         lemma_of(c) in ("must", "should", "can", "could") for c in verb.children if c.tag_ == "MD"
     )
+    if verb.dep_ == "acl" and verb.head.pos_ == "VERB":
+        return False  # "plans to sign", which the parser may take for a noun
     return (
         verb.dep_ in ("advcl", "acl", "relcl", "pcomp")
         or lemma_of(verb.head) in _CARRIES_ON
@@ -513,7 +526,7 @@ _CLEAR_CAUSE = re.compile(
 _ANY_CAUSE = re.compile(
     _CLEAR_CAUSE.pattern
     + r"|\b(?:forc(?:ed|ing)|blam(?:ed|ing)|so that|after|following|amid|since|reasons?|as|why|"
-    r"given|explain\w*|attribut\w+|costs?|drove|drives?|pushed|over)\b",
+    r"given|explain\w*|attribut\w+|costs?|drove|drives?|pushed|over|argu(?:es?|ed|ing))\b",
     re.IGNORECASE,
 )
 

@@ -61,6 +61,7 @@ def _relation(verb: Token) -> Relation | None:
         above = above.head
         objects = [c for c in above.children if c.dep_ == "dobj"] if verb.dep_ == "xcomp" else []
         subjects = objects or [c for c in above.children if c.dep_ in ("nsubj", "nsubjpass")]
+    subjects = [_meant(subject) for subject in subjects]
     for subject in subjects:
         is_relative = verb.dep_ == "relcl" and subject.tag_ in ("WP", "WDT")
         (others if is_passive else doers).update(_parties(verb.head if is_relative else subject))
@@ -77,7 +78,37 @@ def _relation(verb: Token) -> Relation | None:
             others.update(*(_parties(c) for c in child.children if c.dep_ == "pobj"))
     if not doers | others:
         return None
-    return Relation(lemma_of(verb), frozenset(doers), frozenset(others), is_direct)
+    return Relation(_common(verb), frozenset(doers), frozenset(others), is_direct)
+
+
+_SAME = {
+    "purchase": "buy", "acquire": "buy", "take-over": "buy", "buy-out": "buy", "snap-up": "buy",
+    "defeat": "beat", "turn-down": "reject", "hand": "give",
+}  # fmt: skip
+
+
+def _stands_alone(token: Token) -> bool:
+    """Whether a singular noun without article opens a sentence: the parser knows few companies."""
+    return token.is_sent_start is True and token.tag_ == "NN" and token.dep_ == "nsubj"
+
+
+def _common(verb: Token) -> str:
+    """A verb's lemma, or that of the commonest verb for the same."""
+    with_particle = "-".join(
+        [lemma_of(verb), *(c.lower_ for c in verb.children if c.dep_ == "prt")]
+    )
+    return _SAME.get(with_particle) or _SAME.get(lemma_of(verb), lemma_of(verb))
+
+
+def _meant(subject: Token) -> Token:
+    """The subject of the clause above for a pronoun: "it lost money after it sold"."""
+    if subject.lower_ not in ("it", "he", "she", "they"):
+        return subject
+    for above in subject.head.ancestors:
+        for other in above.children:
+            if other.dep_ in ("nsubj", "nsubjpass") and other.pos_ in ("NOUN", "PROPN"):
+                return other
+    return subject
 
 
 _BODIES = frozenset(
@@ -93,7 +124,7 @@ def _parties(head: Token) -> set[str]:
     found, open_ = set(), [head]
     while open_:
         token = open_.pop()
-        if is_name(token):
+        if is_name(token) or _stands_alone(token):
             found.add(facts.place_of(token.text) or token.text.casefold())
         skipped = {"appos", "poss"} if is_name(token) else set()
         open_ += [c for c in token.children if c.dep_ in _WITHIN_A_NAME - skipped]
@@ -107,8 +138,10 @@ def _parties(head: Token) -> set[str]:
 
 
 _CONVERSE = frozenset(
-    """sell lose receive get obtain suffer face owe hear learn inherit follow trail accept win buy give lead beat
-    lend borrow teach hire join meet marry agree sign conclude negotiate cooperate partner work talk ally compete""".split()
+    "sell lose receive get obtain suffer face owe hear learn inherit follow trail accept win buy give lead beat lend borrow teach hire".split()
+)
+_MUTUAL = frozenset(
+    "join meet marry agree sign conclude negotiate cooperate partner work talk ally compete merge share trade".split()
 )
 """Verbs with which the parties may change places: because another verb says the same from the other
 side, or because both do it."""
@@ -161,14 +194,14 @@ def roles(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
         for r in alike or theirs:
             if (
                 not alike
-                and (r.verb in _CONVERSE or mine.verb in _CONVERSE)
+                and {r.verb, mine.verb} & (_CONVERSE | _MUTUAL)
                 and mine.verb not in _TAKES
             ):
                 continue
             is_object = (
                 alike and not r.doers and mine.doers <= r.others and not mine.others & r.others
             )
-            if is_object and mine.verb not in _CONVERSE:
+            if is_object and mine.verb not in _MUTUAL:
                 return f"who did what (“{mine.verb}”) is not as its source has it"
             is_turned = r.doers and not mine.doers & r.doers and (mine.doers & r.others or alike)
             is_another = (
@@ -311,7 +344,14 @@ def _around(
     points: Sequence[facts.Quantity | TimeExpression],
 ) -> _Surroundings:
     """What stands next to a quantity or time: up to the cut that parts it from another one."""
-    low, high = 0, len(reading.text)
+    low, high = next(
+        (
+            (t.start_char, t.end_char)
+            for t in reading.doc.sents
+            if t.start_char <= q.start < t.end_char
+        ),
+        (0, len(reading.text)),
+    )
     for other in points:
         if other.end <= q.start:
             cuts = [m.end() for m in _CUT.finditer(reading.text, other.end, q.start)]

@@ -338,7 +338,35 @@ SELF_CONTAINED = 2
 def _about(c: Cited) -> str:
     """Where names may come from besides the sentence: its publisher, and its article's title where
     the sentence itself names hardly anybody."""
-    return c.publisher if len(names_of(c)) >= SELF_CONTAINED else c.frame
+    is_whole = len(names_of(c)) >= SELF_CONTAINED and not _POINTS_BACK.search(c.text)
+    said = c.publisher if is_whole else c.frame
+    return f"{said} {' '.join(_of_congress(c.text))}"
+
+
+_POINTS_BACK = re.compile(
+    r"\b(?:both|the two|the three)\s+(?:\w+\s+)?(?:companies|countries|parties|sides|firms|banks|airlines|clubs|teams|"
+    r"governments|partners|nations|cities|states|sisters|brothers|men|women|leaders|ministers)\b",
+    re.IGNORECASE,
+)
+_IN_CONGRESS = re.compile(r"\b(?P<party>[RDI])-(?P<state>[A-Z]{2})\b")
+_PARTY = {"R": "Republican", "D": "Democrat Democratic", "I": "Independent"}
+_STATES = dict(
+    pair.split(":")
+    for pair in (
+        "AL:Alabama,AK:Alaska,AZ:Arizona,AR:Arkansas,CA:California,CO:Colorado,CT:Connecticut,DE:Delaware,FL:Florida,"
+        "GA:Georgia,HI:Hawaii,ID:Idaho,IL:Illinois,IN:Indiana,IA:Iowa,KS:Kansas,KY:Kentucky,LA:Louisiana,ME:Maine,"
+        "MD:Maryland,MA:Massachusetts,MI:Michigan,MN:Minnesota,MS:Mississippi,MO:Missouri,MT:Montana,NE:Nebraska,"
+        "NV:Nevada,NH:New Hampshire,NJ:New Jersey,NM:New Mexico,NY:New York,NC:North Carolina,ND:North Dakota,OH:Ohio,"
+        "OK:Oklahoma,OR:Oregon,PA:Pennsylvania,RI:Rhode Island,SC:South Carolina,SD:South Dakota,TN:Tennessee,TX:Texas,"
+        "UT:Utah,VT:Vermont,VA:Virginia,WA:Washington,WV:West Virginia,WI:Wisconsin,WY:Wyoming"
+    ).split(",")
+)
+
+
+def _of_congress(text: str) -> Iterator[str]:
+    """ "R-MN" spelled out: party and state."""
+    for m in _IN_CONGRESS.finditer(text):
+        yield f"{_PARTY[m['party']]} {_STATES.get(m['state'], '')}"
 
 
 def _pieces(text: str) -> list[str]:
