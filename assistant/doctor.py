@@ -35,6 +35,11 @@ def examine(settings: Settings) -> list[Finding]:
             _checked("engine", partial(_engine, engine, settings))
             for engine in dict.fromkeys((settings.engine, *settings.models))
         ),
+        *(
+            [_checked("entailment", lambda: _entailment(settings))]
+            if settings.entailment != "none"
+            else []
+        ),
         Finding("network", "ok", _network(settings)),
     ]
 
@@ -84,6 +89,16 @@ def _engine(engine: str, settings: Settings) -> tuple[str, str]:
     is_ready(engine, settings)
     name = engine.partition("@")[0]
     return "ok", f"{name}: package and key are there; every sentence of it is verified"
+
+
+def _entailment(settings: Settings) -> tuple[str, str]:
+    from assistant.claims.entail import open_entailment
+
+    model = open_entailment(settings.entailment, settings.threads)
+    return (
+        "ok",
+        f"{model.name if model else settings.entailment}: judges claims of a chat model too",
+    )
 
 
 def _network(settings: Settings) -> str:

@@ -54,11 +54,9 @@ class Meaning:
 
     def _embedded(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """One unit vector a text, those not met before in one batch."""
-        known = self._vectors
+        known = self._vectors if len(self._vectors) <= KEPT else {}
         if missing := [text for text in dict.fromkeys(texts) if text not in known]:
             fresh = dict(zip(missing, self._embedder.embed_documents(missing), strict=True))
-            if len(known) > KEPT:
-                known = {}
             self._vectors = known = {**known, **fresh}
         return [known[text] for text in texts]
 
