@@ -4,6 +4,9 @@ That pipeline is the LangChain + Chroma tutorial's: load, split by 1,000 charact
 overlap, embed with the same weights as ours, store in Chroma, `similarity_search`. Both are
 measured in one run on one machine, by turns, each in a fresh process, so that memory and imports
 are its own. What counts are the ratios; the figures themselves depend on the machine.
+
+What verification costs an answer that a chat model writes has no counterpart there: it is held
+against what it may cost, a sentence's verification against the time a model takes to write one.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ ENOUGH_S = 45.0
 COLD_STARTS, QUICK_COLD_STARTS = 5, 3
 LEVEL = 0.05
 """Ratios nearer to 1 than this are called level: they are noise."""
+MOST_CHECK_MS = 30
+"""What the check of a sentence may take."""
 WARM_UP = "What was announced this week?"
 TUTORIAL = (
     "langchain_chroma",
@@ -111,6 +116,15 @@ class Finished:
     wall_s: float
     cpu_s: float
     peak_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """A figure and the most it may be; None where nothing is said of that."""
+
+    label: str
+    value: float | None
+    at_most: float | None = None
 
 
 @dataclass(slots=True)
@@ -217,6 +231,33 @@ def speed_rows(characters: int, ours: Rounds, theirs: Rounds) -> list[Row]:
         *latencies("ask (theirs: search)", lambda m: m.ask),
         Row("peak memory, MB", statistics.median(ours.peak_mb), statistics.median(theirs.peak_mb)),
     ]
+
+
+def writing_rows(times: Mapping[str, Sequence[float]]) -> list[Allowed]:
+    """`times`: those of `eval.writing_speed.WritingTimes`, in milliseconds."""
+    pairs = zip(times["first"], times["sentence"], strict=True)
+    shares = [first / sentence for first, sentence in pairs]
+    return [
+        Allowed("checking a sentence, p50 ms", percentile(times["check"], 0.5), MOST_CHECK_MS),
+        Allowed("checking a sentence, p95 ms", percentile(times["check"], 0.95), MOST_CHECK_MS),
+        Allowed("  p50 CPU ms", percentile(times["check_cpu"], 0.5), MOST_CHECK_MS),
+        Allowed("  p95 CPU ms", percentile(times["check_cpu"], 0.95), MOST_CHECK_MS),
+        Allowed("reading 10 sources beforehand, p50 ms", percentile(times["warm"], 0.5)),
+        Allowed("a model writes a sentence in, p50 ms", percentile(times["sentence"], 0.5)),
+        Allowed("  is shown after its end, p50 ms", percentile(times["first"], 0.5)),
+        Allowed("  in sentences of the model, p50", percentile(shares, 0.5), 1),
+        Allowed("  in sentences of the model, p95", percentile(shares, 0.95), 1),
+    ]
+
+
+def against_allowed(rows: Sequence[Allowed]) -> str:
+    lines = []
+    for row in rows:
+        of = ratio(row.value, row.at_most)
+        says = "" if of is None else "within" if of <= 1 else "over"
+        share = "-" if of is None else f"{of:.2f}x"
+        lines.append((row.label, number(row.value), number(row.at_most), share, says))
+    return table(["", "is", "may be", "is/may be", "it is"], lines)
 
 
 # What is measured
@@ -490,6 +531,17 @@ def cold_rows(of: SpeedSet, work: Path, times: int) -> list[Row]:
     ]
 
 
+def writing_times(quick: bool) -> dict[str, list[float]]:
+    """What `eval.writing_speed` measures, by the names of its fields."""
+    _say("verification of a model's sentences")
+    with tempfile.TemporaryDirectory(prefix="dateline-bench-") as temporary:
+        out = Path(temporary) / "writing.json"
+        command = [sys.executable, "-m", "eval.writing_speed", str(ROOT / "corpus"), str(out)]
+        run_process("measuring verification", [*command, *(["--quick"] if quick else [])], ROOT)
+        found: dict[str, list[float]] = json.loads(out.read_text("utf-8"))
+        return found
+
+
 # The command
 
 
@@ -537,6 +589,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--speed", action=argparse.BooleanOptionalAction, default=True, help="measure speed"
+    )
+    parser.add_argument(
+        "--writing",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure what verification costs an answer that a chat model writes",
     )
     parser.add_argument(
         "--retrieval",
@@ -589,6 +647,8 @@ def _bench(arguments: argparse.Namespace) -> None:
     if arguments.speed:
         retrieval_table.require(TUTORIAL)
         results["speed"], results["cold start"] = _speed(for_speed, shared, quick)
+    if arguments.writing:
+        results["writing"] = _writing(quick)
     if wants_retrieval and for_retrieval:
         figures = retrieval_table.measure(shared, for_retrieval, out, _say)
         print("\nRetrieval, shares x 100\n" + retrieval_table.shown(figures), flush=True)
@@ -636,7 +696,18 @@ def _speed(names: Sequence[str], shared: Path, quick: bool) -> tuple[dict[str, A
     return results, _plain(rows)
 
 
-def _plain(rows: Sequence[Row] | Sequence[Figure]) -> list[dict[str, Any]]:
+def _writing(quick: bool) -> list[dict[str, Any]]:
+    times = writing_times(quick)
+    rows = writing_rows(times)
+    print(
+        f"\nVerification of what a chat model writes: {len(times['check'])} sentences checked,"
+        f" {len(times['first'])} replies at a model's pace\n" + against_allowed(rows),
+        flush=True,
+    )
+    return _plain(rows)
+
+
+def _plain(rows: Sequence[Row] | Sequence[Figure] | Sequence[Allowed]) -> list[dict[str, Any]]:
     return [asdict(row) for row in rows]
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from assistant.cli import a_count, a_day, environment, print_json, progress_bar
 from assistant.show import plain
 from indexing.errors import SettingsError
-from indexing.settings import Settings
+from indexing.settings import QUOTES, Settings
 
 if TYPE_CHECKING:
     from eval.cases import Case, QuestionSet
@@ -48,7 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as-of", type=a_day, metavar="DATE", help="ask as on this day (default: the set's)"
     )
-    parser.add_argument("--engine", help="what answers: quotes (the default)")
+    parser.add_argument(
+        "--engine", default=QUOTES, metavar="quotes|MODEL",
+        help="what answers: quotes (the default, whatever DATELINE_ENGINE says), or a chat model as provider:model[@URL]",
+    )  # fmt: skip
     gate = parser.add_argument_group("the gate")
     gate.add_argument(
         "--gate", action="store_true", help="exit with 1 if answers got worse than the baseline's"

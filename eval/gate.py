@@ -3,6 +3,10 @@
 A metric fails on its floor, or where it dropped by more than chance would have it: the paired
 sign-flip test over the questions of both runs. `right`, the verdict on a whole question, is tested
 alone at ALPHA; the other gated metrics share ALPHA between them (Holm 1979).
+
+Each engine has baselines of its own, and no run is held against another engine's. The floors of a
+set hold for all engines: they say what a reader may expect of an answer, whatever wrote it, and
+what a chat model's answer falls back to is the one of `quotes`.
 """
 
 from __future__ import annotations
@@ -16,15 +20,20 @@ from eval import jsonl
 from eval.cases import BRIEFS, BadSet, QuestionSet
 from eval.jsonl import BadLine
 from eval.metrics import BY_NAME, MEASURES
+from eval.model_use import tally
 from eval.run import Result, Run, run_from_lines, run_to_lines
 from eval.stats import Estimate, drop_p_value, estimate, holm
 from indexing.errors import SettingsError
+from indexing.settings import QUOTES
 
 ALPHA = 0.05
 VERDICT = "right"
 OURS = BRIEFS.parents[1] / "baselines"
 EXACT = ("citation_exactness",)
 """Metrics of which one lost question is one too many: they do not depend on judgement or luck."""
+
+MOST_FAILED = 0.05
+"""The share of its answers for which a chat model may fail: now and then a server does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,8 @@ def load_baselines(folder: Path) -> list[Run]:
 
 
 def keep(folder: Path, run: Run) -> Path:
-    """Makes `run` the baseline of its key, and drops those of the set's other corpora or versions.
+    """Makes `run` the baseline of its key, and drops its engine's of the set's other corpora or
+    versions.
 
     Returns the file, which is replaced whole or not at all. Raises SettingsError, BadSet.
     """
@@ -129,15 +139,21 @@ def keep(folder: Path, run: Run) -> Path:
     jsonl.write(path, run_to_lines(run))
     for other in others:
         is_past = other.key.corpus != run.key.corpus or other.version != run.version
-        if other.key.set == run.key.set and is_past and other.key.digest != run.key.digest:
+        if _is_alike(other, run) and is_past and other.key.digest != run.key.digest:
             (folder / f"{other.key.digest}.jsonl").unlink(missing_ok=True)
     return path
 
 
 def nearest(run: Run, baselines: Sequence[Run]) -> Run | None:
-    """The baseline of the run's own key, else the one of its set whose key differs in least."""
-    own = [kept for kept in baselines if kept.key.set == run.key.set]
+    """The baseline of the run's own key, else the one of its set and engine whose key differs in
+    least."""
+    own = [kept for kept in baselines if _is_alike(kept, run)]
     return min(own, key=lambda kept: len(run.key.differences(kept.key)), default=None)
+
+
+def _is_alike(one: Run, other: Run) -> bool:
+    """Whether two runs are of one set and one engine."""
+    return (one.key.set, one.key.engine) == (other.key.set, other.key.engine)
 
 
 def compare(run: Run, baseline: Run) -> Comparison:
@@ -230,10 +246,15 @@ def judge_run(
             f"{len(failed)} questions failed; {said}" if failed else "no question failed",
         )
     )
+    if run.key.engine != QUOTES:
+        checks.append(_model_check(run))
     kept = nearest(run, baselines)
     if kept is None:
         if needs_baseline:
-            says = "there is none for this set; keep this run as one with --update-baseline"
+            says = (
+                f"there is none for this set and the engine {run.key.engine}; keep this run as one"
+                " with --update-baseline"
+            )
             checks.append(Check("baseline", False, says, compares=True))
         return Verdict(tuple(checks), None)
     comparison = compare(run, kept)
@@ -243,6 +264,16 @@ def judge_run(
         checks.append(Check("comparison", False, says, compares=True))
     checks += _drop_checks(comparison)
     return Verdict(tuple(checks), comparison)
+
+
+def _model_check(run: Run) -> Check:
+    """Whether it was the model that answered. One that is down is a run of `quotes`."""
+    found = tally(run.key.engine, [result.model for result in run.results])
+    failed, asked = found.failures.total(), found.answers.total()
+    says = f"it failed for {failed} of the {asked} answers it was to write"
+    if failed:
+        says += f"; {found.failures.most_common(1)[0][0]}"
+    return Check("the model's own answers", failed <= MOST_FAILED * asked, says)
 
 
 def check_floors(floors: Mapping[str, float]) -> None:

@@ -27,6 +27,7 @@ from eval.cases import Case, GoldSpan, Wordings
 from eval.wording import holds, leads, normal, unmarked, written
 from indexing.embed import Embedder
 from indexing.schema import Passage
+from indexing.settings import QUOTES
 
 RETRIEVED = 4
 """Passages of a question that count as retrieved, as in the field's recall@4."""
@@ -53,8 +54,10 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The answer without its bold and its citation marks."""
-        return unmarked(self.answer.text) if self.answer else ""
+        """The answer without its bold, its citation marks and the notice on what a model failed at."""
+        if self.answer is None:
+            return ""
+        return unmarked(self.answer.text.removesuffix(self.answer.notice).rstrip())
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -347,7 +350,8 @@ class Scorer:
                 gold_files=list(case.sources),
                 most=self._most,
             )
-        if case.type in VALUE_TYPES and len(case.facts) == 1 and reply.answer:
+        is_quoted = reply.answer is not None and reply.answer.engine == QUOTES  # prose has no bold
+        if case.type in VALUE_TYPES and len(case.facts) == 1 and reply.answer and is_quoted:
             said = leads(reply.answer.text)[:1] if answered else []
             found["exact_match"] = await self._match_of(case.facts[0], said)
         return found | await self._of_sample(reply, one)

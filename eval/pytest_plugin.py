@@ -67,10 +67,10 @@ def _evaluate(
     from eval.cases import load_set
     from eval.gate import baselines_of, judge_run, load_baselines
     from eval.run import run_set
-    from indexing.settings import Settings
+    from indexing.settings import QUOTES, Settings
 
     asked = load_set(path, corpus)
-    settings = Settings.from_env(environment(), corpus=asked.corpus, index=index)
+    settings = Settings.from_env(environment(), engine=QUOTES, corpus=asked.corpus, index=index)
     run = run_set(asked, settings)
     kept = load_baselines(baseline or baselines_of(asked))
     if not (kept or run.floors or floors):

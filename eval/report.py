@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from assistant.show import plain
 from eval.gate import Change, Verdict, by_split, by_type, overall
 from eval.metrics import BY_NAME, MEASURES
+from eval.model_use import Did, Tally, tally
 from eval.run import Result, Run
 from eval.stats import Estimate, auroc, auroc_interval, calibration_error, reliability
+from indexing.settings import QUOTES
 
 if TYPE_CHECKING:
     from eval.judge import Judged
@@ -24,6 +26,8 @@ COLUMNS = ("right", "factual_accuracy", "calendar_date", "false_answer", "false_
 """The metrics given for each type of question on a terminal."""
 SHOWN_CHARS = 400
 """How much of an answer is printed."""
+MOST_REASONS = 8
+"""Reasons printed, the most frequent ones; as JSON there are all."""
 
 
 def latency(results: Sequence[Result]) -> dict[str, float]:
@@ -50,6 +54,13 @@ def confidence_of(results: Sequence[Result]) -> dict[str, Any]:
     }
 
 
+def model_work(run: Run) -> Tally | None:
+    """What the chat model of a run did; None where the engine is `quotes`."""
+    if run.key.engine == QUOTES:
+        return None
+    return tally(run.key.engine, [result.model for result in run.results])
+
+
 # On a terminal
 
 
@@ -59,6 +70,8 @@ def as_text(
     """The figures, the gate's word and what flipped; with `wrong`, every wrong answer too."""
     figures = overall(run.results)
     parts = [_head(run), _types(run.results, figures), _metrics(run.results, figures)]
+    if work := model_work(run):
+        parts.append(_model(work))
     if judged:
         parts.append(_judged(judged))
     if wrong:
@@ -140,6 +153,34 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
             cells[-1] = row[-1]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def _model(work: Tally) -> str:
+    def reasons(found: Counter[str]) -> list[tuple[str, str]]:
+        shown = found.most_common(MOST_REASONS)
+        rest = found.total() - sum(n for _, n in shown)
+        others = [("  for other reasons", str(rest))] if rest else []
+        return [(f"  {plain(reason)}", str(n)) for reason, n in shown] + others
+
+    told = f"{work.input_tokens:,} in, {work.output_tokens:,} out"
+    if work.untold:
+        told += f"; not told, or not all, for {counted(work.untold, 'answer')}"
+    quoted = work.answers[Did.UNVERIFIED] + work.failures.total()
+    rows = [
+        (plain(work.model), ""),
+        ("answers written by the model", str(work.answers[Did.WROTE])),
+        ("quoted instead", str(quoted)),
+        ("  nothing it wrote could be verified", str(work.answers[Did.UNVERIFIED])),
+        *reasons(work.failures),
+        ("declined by the model", str(work.answers[Did.DECLINED])),
+        ("the model not asked to answer", str(work.not_asked)),
+        ("sentences of its own shown", str(work.shown)),
+        ("sentences left out", str(work.left_out.total())),
+        *reasons(work.left_out),
+        ("calls", f"{work.calls:,}"),
+        ("tokens", told),
+    ]
+    return _table(rows)
 
 
 def judged_figures(judged: Judged) -> dict[str, tuple[float, int]]:
@@ -231,6 +272,7 @@ def as_json(
     run: Run, verdict: Verdict | None = None, judged: Judged | None = None
 ) -> dict[str, Any]:
     """All there is to know of a run."""
+    work = model_work(run)
     return {
         "set": run.name,
         "version": run.version,
@@ -244,6 +286,7 @@ def as_json(
         "splits": {name: _estimates(found) for name, found in by_split(run.results).items()},
         "confidence": confidence_of(run.results),
         "latency_ms": latency(run.results),
+        "model": work.as_json() if work else None,
         "results": [asdict(result) for result in run.results],
         "gate": _gate_json(verdict) if verdict else None,
         "judged": {

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from assistant.chat_model import ModelName
 from assistant.service import Assistant, open_assistant
 from assistant.show import citation_to_json
 from eval.cases import (
@@ -24,11 +25,12 @@ from eval.cases import (
     texts_of,
 )
 from eval.metrics import Reply, Scorer, Scores, what_is_wrong
+from eval.model_use import Work, work_of
 from indexing.catalog import Catalog, View, read_meta
 from indexing.embed import open_embedder
 from indexing.errors import CorpusError, DatelineError, IndexBusy
 from indexing.schema import Passage
-from indexing.settings import Settings
+from indexing.settings import QUOTES, Settings
 from indexing.sync import sync
 
 FORMAT = 1
@@ -45,6 +47,11 @@ class Key:
     set: str
     corpus: Mapping[str, str]
     settings: Mapping[str, str]
+
+    @property
+    def engine(self) -> str:
+        """What answered: `quotes`, or a chat model as provider:model."""
+        return self.settings.get("engine", QUOTES)
 
     @property
     def digest(self) -> str:
@@ -81,7 +88,7 @@ def _named(sources: Sequence[str], most: int = 3) -> str:
 @dataclass(frozen=True, slots=True)
 class Result:
     """What became of one question; all of it can be written as JSON. `gold` differs where what is
-    right differs."""
+    right differs; `model` is what a chat model did, None where none was asked to write the answer."""
 
     id: str
     type: str
@@ -99,6 +106,7 @@ class Result:
     scores: Scores
     wrong: tuple[str, ...]
     ms: float
+    model: Work | None = None
 
     @property
     def is_right(self) -> bool:
@@ -184,15 +192,26 @@ def run_set(
 
 def _settings(settings: Settings, as_of: date) -> dict[str, str]:
     meta = read_meta(settings.index)
-    return {
+    said = {
         "embedder": meta["embedder"],
         "text processing": meta["processing"].partition("/")[0],
         "passage_chars": meta["processing"].rpartition("/")[2],
         "reranker": settings.reranker,
-        "engine": settings.engine,
+        "engine": QUOTES,
         "max_quotes": str(settings.max_quotes),
         "as_of": as_of.isoformat(),
     }
+    if settings.engine == QUOTES:
+        return said
+    # Without its URL, which may hold a password, and is not what an answer depends on.
+    model = {"engine": str(ModelName.parse(settings.engine, settings.model_url))}
+    asked_of_it = ("model_tokens", "model_rewrite", "model_rerank", "model_rounds", "entailment")
+    return said | model | {name: _word(getattr(settings, name)) for name in asked_of_it}
+
+
+def _word(value: object) -> str:
+    """The value of a setting as its user writes it."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
 def _stale(view: View, texts: Mapping[str, str]) -> list[str]:
@@ -246,6 +265,7 @@ def _result(reply: Reply, scores: Scores) -> Result:
         scores=scores,
         wrong=tuple(what_is_wrong(reply, scores)),
         ms=reply.ms,
+        model=work_of(answer) if answer else None,
     )
 
 
@@ -259,7 +279,8 @@ def _gold(case: Case) -> str:
 def run_to_lines(run: Run) -> list[dict[str, Any]]:
     """A run as it is kept: what it is a run of, then a line for each result.
 
-    Without times and citations, which are not compared: two runs that answer alike are kept alike.
+    Without times, citations and what a model did, which are not compared: two runs that answer alike
+    are kept alike.
     """
     head = {
         "format": FORMAT,
@@ -269,7 +290,10 @@ def run_to_lines(run: Run) -> list[dict[str, Any]]:
         "corpus": dict(run.key.corpus),
         "settings": dict(run.key.settings),
     }
-    return [head, *(asdict(replace(r, citations=(), ms=0.0)) for r in run.results)]
+    rows = [asdict(replace(r, citations=(), ms=0.0)) for r in run.results]
+    for row in rows:
+        del row["model"]
+    return [head, *rows]
 
 
 def run_from_lines(lines: Sequence[Mapping[str, Any]]) -> Run:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from eval import bench, retrieval_table
+from eval import bench, retrieval_table, writing_speed
 from eval.bench import Job, Measured, Queries, Rounds, Row
-from eval.retrieval_table import BenchFailed, Figure, Mean
+from eval.retrieval_table import ROOT, BenchFailed, Figure, Mean
+from eval.writing_speed import PacedModel
 from indexing.errors import SettingsError
 
 
@@ -55,6 +56,47 @@ def test_a_comparison_is_one_aligned_line_a_row() -> None:
         "characters/s  24,000    12,000        2.00x    ahead",
         "ask, p50 ms        8         -            -",
     ]
+
+
+def test_verification_is_held_against_what_it_may_cost() -> None:
+    times = {
+        "check": [10.0, 20.0, 90.0],
+        "check_cpu": [5.0, 6.0, 7.0],
+        "warm": [120.0],
+        "first": [100.0, 300.0],
+        "sentence": [200.0, 200.0],
+    }
+    rows = bench.writing_rows(times)
+    shown = {line.split("  ")[0]: line.split() for line in bench.against_allowed(rows).splitlines()}
+    assert shown["checking a sentence, p50 ms"][-4:] == ["20", "30", "0.67x", "within"]
+    assert shown["checking a sentence, p95 ms"][-4:] == ["83", "30", "2.77x", "over"]
+    assert shown["reading 10 sources beforehand, p50 ms"][-3:] == ["120", "-", "-"]
+    by_label = {row.label.strip(): (row.value, row.at_most) for row in rows}
+    assert by_label["is shown after its end, p50 ms"] == (200, None)
+    assert by_label["in sentences of the model, p50"] == (1, 1)
+
+
+def test_a_paced_model_tells_when_its_first_sentence_was_written() -> None:
+    text = "The plan runs for 60 days [2]. It was signed."
+    model = PacedModel(text, first_chars=30, tokens_s=10_000)
+    said: list[str] = []
+    for piece in model.stream([]):
+        said.append(piece)
+        assert bool(model.ended) is (len("".join(said)) >= 30)
+    assert "".join(said) == text
+    assert len(said) > 10
+    assert model.sentence_s == pytest.approx(10 / 10_000)
+
+
+def test_verification_is_measured_on_the_drafts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, few in (("QUICK_FIRSTS", 2), ("QUICK_CHECKS", 4), ("QUICK_WARMED", 1)):
+        monkeypatch.setattr(writing_speed, name, few)
+    times = writing_speed.measure(ROOT / "corpus", is_quick=True, tokens_s=10_000)
+    assert len(times.first) == len(times.sentence) == 2
+    assert len(times.warm) == 1
+    assert len(times.check) == len(times.check_cpu) in (3, 4)
+    assert min(*times.first, *times.sentence, *times.warm, *times.check) > 0
+    assert bench.writing_rows(asdict(times))
 
 
 def test_speed_takes_medians_of_rounds_and_pools_the_latencies() -> None:
@@ -179,7 +221,15 @@ def test_without_benchmarks_retrieval_is_left_out_in_words(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert bench.main(["--shared", str(tmp_path / "none"), "--out", str(out), "--no-speed"]) == 0
+    arguments = [
+        "--no-speed",
+        "--no-writing",
+        "--shared",
+        str(tmp_path / "none"),
+        "--out",
+        str(out),
+    ]
+    assert bench.main(arguments) == 0
     printed = capsys.readouterr().out
     assert "There are no benchmark sets in" in printed
     assert "Retrieval quality was not measured" in printed

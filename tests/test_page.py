@@ -201,7 +201,7 @@ def hostile_page() -> str:
     key = Key(words, {words: words}, {words: words, "engine": words})
     run = replace(run_of(*results, key=key, stale=(words,)), name=words)
     kept = replace(run, results=(right(words, **fields), right("gone" + words)))
-    verdict = judge_run(run, [replace(kept, key=Key(words, {}, {}))], {})
+    verdict = judge_run(run, [replace(kept, key=Key(words, {}, {"engine": words}))], {})
     judged = Judged(
         words,
         {words: {words: 1.0}},

@@ -17,10 +17,10 @@ from assistant import quotes
 from assistant.chat_model import ChatModel, Usage, open_chat_model
 from assistant.claims.check import ClaimVerifier
 from assistant.claims.reading import Cited
+from assistant.generate import read_marks
 from assistant.schema import Answer, Claim, Evidence, Status
 from assistant.service import Assistant, open_assistant
 from eval.model_use import own_claims
-from eval.wording import unmarked
 from indexing.embed import open_embedder
 from indexing.settings import BUNDLED, Settings
 
@@ -28,8 +28,8 @@ AS_OF = date(2026, 11, 22)
 QUESTION = "When is the MOU deadline?"
 QUESTIONS = (
     QUESTION,
-    "How large is the new critical mineral reserve?",
-    "What did the EU and the US agree on critical minerals?",
+    "Compare the time allowed for the EU memorandum with the time allowed for the Mexico plan.",
+    "Why does the USMCA expire on July 1?",
 )
 
 
@@ -83,6 +83,7 @@ def evidence_of(assistant: Assistant, question: str) -> dict[tuple[str, int, int
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_what_a_real_model_is_let_say_holds_against_its_citations(
+    briefs: Settings,
     small: SmallModel,
     open_with: Callable[[SmallModel], Assistant],
     verifier: ClaimVerifier,
@@ -95,7 +96,7 @@ def test_what_a_real_model_is_let_say_holds_against_its_citations(
     assert answer.model is not None
     assert answer.model.calls
     for citation in answer.citations:
-        raw = (assistant._settings.corpus / citation.source).read_bytes().decode("utf-8")
+        raw = (briefs.corpus / citation.source).read_bytes().decode("utf-8")
         assert raw[citation.start : citation.end] == citation.quote != ""
     if answer.engine == "quotes":
         assert answer.notice.endswith("so the articles are quoted instead.")
@@ -112,7 +113,7 @@ def test_what_a_real_model_is_let_say_holds_against_its_citations(
         cited = [c for c in answer.citations if c.number in claim.citations]
         assert cited
         sentences = [Cited(found[c.source, c.start, c.end]) for c in cited]
-        assert verifier.check(unmarked(claim.text), sentences, AS_OF).reason == "", claim
+        assert verifier.check(read_marks(claim.text)[0], sentences, AS_OF).reason == "", claim
 
 
 def test_a_real_models_reply_arrives_piece_by_piece(briefs: Settings, small: SmallModel) -> None:
