@@ -14,7 +14,7 @@ from assistant.chat_model import ChatModel, Usage, open_chat_model
 from assistant.claims.check import ClaimVerifier
 from assistant.claims.entail import open_entailment
 from assistant.quotes import Finding
-from assistant.schema import Answer, Claim, Evidence
+from assistant.schema import Answer, Claim, Evidence, ModelUse
 from assistant.understand import STOPWORDS, stem, words
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import ModelError, SettingsError
@@ -49,6 +49,14 @@ class Call:
 
     def spend(self, usage: Usage) -> None:
         self.usage = self.usage + usage
+
+    @property
+    def use(self) -> ModelUse | None:
+        """What was used of the model so far; None for nothing."""
+        used = self.usage
+        if not used.calls:
+            return None
+        return ModelUse(self.model.name, used.calls, used.input_tokens, used.output_tokens)
 
     def _asked(self, messages: Sequence[prompt.Message]) -> str:
         """A short reply; nothing where the model fails, for then the question is read without it."""

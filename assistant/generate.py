@@ -8,7 +8,9 @@ better. The model's marks are numbers of the prompt; the answer's count the sent
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -16,24 +18,23 @@ from assistant import agree, prompt, quotes
 from assistant.chat_model import ChatModel, Usage
 from assistant.claims.check import ClaimVerifier, Verdict
 from assistant.claims.reading import Cited
-from assistant.dates import dated_lead
 from assistant.quotes import Finding
 from assistant.schema import Answer, Claim, Dropped, Evidence, ModelUse, Status
 from assistant.select import LEANS, distinct_of
 from assistant.show import marks, plain
 from indexing.chunk import sentences as sentences_of
-from indexing.errors import ModelError
+from indexing.errors import DatelineError, ModelError
 
 MOST_SENTENCES = 8
 """Sentences of a reply that are read; what comes after is left out."""
 MOST_REPAIRS = 3
+SHORT = 8
+"""Words of a heading, at most."""
 LONGEST_SENTENCE = 900
 """Characters of a sentence that is still held; one that does not end is left out."""
 SHOWN_OF_DROPPED = 400
 NO_ANSWER = re.compile(r"\W*NO[ _-]?ANSWER\b", re.IGNORECASE)
 DROP = re.compile(r"\W*DROP\b")
-NEAREST = 3
-"""Sentences that one without marks is compared with."""
 
 
 @dataclass
@@ -80,11 +81,16 @@ class Writer:
             self._model, self._verifier, messages, sentences, cited, as_of, cancelled, written
         )
         pieces = self._model.stream(messages, cancelled=cancelled, spent=session.spend)
+        # Beside the model's own reading of the prompt, which takes longer.
+        threading.Thread(target=self._warm, args=(cited,), daemon=True).start()
         try:
-            self._verifier.warm(cited)
             yield from session.read(pieces)
         finally:
             pieces.close()
+
+    def _warm(self, cited: Sequence[Cited]) -> None:
+        with suppress(DatelineError):  # the first check meets it again, and tells
+            self._verifier.warm(cited)
 
 
 @dataclass
@@ -156,9 +162,8 @@ class _Session:
         if numbers:
             verdict = self.verifier.check(said, [self.cited[n - 1] for n in numbers], self.as_of)
             return (self._claim(said, numbers), verdict) if verdict.holds else (None, verdict)
-        for near in self.verifier.nearest(said, self.cited, NEAREST):
-            if self.verifier.check(said, [near], self.as_of).holds:
-                return self._claim(said, [self.cited.index(near) + 1]), Verdict()
+        if (source := self.verifier.source_of(said, self.cited, self.as_of)) is not None:
+            return self._claim(said, [self.cited.index(source) + 1]), Verdict()
         return None, Verdict("mark", "it cites nothing")
 
     def _claim(self, said: str, numbers: Sequence[int]) -> Claim:
@@ -314,37 +319,43 @@ def _ours(
     if len(answering) != 1:
         return
     question = answering[0].question
-    quoted = quoted_by(drafted, answering)
     text = " ".join(claim.text for claim in written.claims)
-    if lead := dated_lead(question, quoted, as_of):
-        bold = re.match(r"\*\*(?:By )?(.+?)\*\*", lead.text)
-        if bold and bold[1] not in text:
-            numbers = tuple(written.number_of(e) for e in lead.rests_on)
-            yield Claim(f"{lead.text}. {marks(numbers)}", numbers)
+    quoted = quoted_by(drafted, answering)
+    for claim in drafted.claims:
+        bold = re.match(r"\*\*(?:By )?(.+?)\*\*", claim.text)
+        told = [quoted[n] for n in claim.citations if n in quoted]
+        if bold and told and bold[1].casefold() not in text.casefold():
+            numbers = tuple(written.number_of(e) for e in told)
+            yield Claim(f"{_MARK.sub('', claim.text).strip()} {marks(numbers)}", numbers)
     values = [a.value for a in drafted.agreement]
     if len(values) > 1 and not all(value in text for value in values):
-        number = {id(e): written.number_of(e) for e in quoted}
-        if differing := agree.differing(question, quoted, number):
+        number = {id(e): written.number_of(e) for e in quoted.values()}
+        if differing := agree.differing(question, list(quoted.values()), number):
             yield differing
 
 
-def quoted_by(drafted: Answer, findings: Sequence[Finding]) -> list[Evidence]:
-    """The sentences that an answer cites, in the order of its citations."""
-    places = {(c.source, c.start, c.end): n for n, c in enumerate(drafted.citations)}
+def quoted_by(drafted: Answer, findings: Sequence[Finding]) -> dict[int, Evidence]:
+    """The sentences that an answer cites, by the numbers of its citations."""
     found = {
-        place: e
+        (e.hit.info.source, e.sentence.start, e.sentence.end): e
         for f in findings
         for e in map(quotes.opened, f.evidence)
-        if (place := (e.hit.info.source, e.sentence.start, e.sentence.end)) in places
     }
-    return [found[place] for place in places if place in found]
+    places = {c.number: (c.source, c.start, c.end) for c in drafted.citations}
+    return {number: found[place] for number, place in places.items() if place in found}
 
 
 def sentences_for(drafted: Answer, findings: Sequence[Finding], most: int) -> list[Evidence]:
     """What a model is given: the sentences that `quotes` cites, then the best of the others."""
-    first = quoted_by(drafted, findings)
+    first = quoted_by(drafted, findings).values()
     others = sorted((e for f in findings for e in f.evidence), key=lambda e: -e.relevance)
-    return distinct_of([*first, *map(quotes.opened, others)])[:most]
+    told = [e for e in map(quotes.opened, others) if not _is_heading(e)]
+    return distinct_of([*first, *told])[:most]
+
+
+def _is_heading(e: Evidence) -> bool:
+    """Whether a sentence is none: a few words without a stop at their end."""
+    return len(e.text.split()) <= SHORT and not re.search(r"[.!?…][\"'”’)\]]*\Z", e.text)
 
 
 def differences_of(drafted: Answer, sentences: Sequence[Evidence]) -> list[str]:

@@ -27,7 +27,7 @@ from assistant.rerank import Reranker, open_reranker
 from assistant.retrieve import Retriever, as_langchain
 from assistant.schema import Answer, Claim, Evidence, Hit
 from assistant.select import CANDIDATES, Rarity, select
-from assistant.support import NOWHERE, signals, support
+from assistant.support import NOWHERE, calibration, signals, support
 from assistant.tasks import Task, task_of
 from assistant.undated import dated_by_others
 from assistant.understand import (
@@ -164,7 +164,7 @@ class Assistant:
             )
         if call is None or not found.answering:
             yield from found.answer.claims
-            yield found.answer
+            yield replace(found.answer, model=call.use) if call and call.use else found.answer
             return
         yield from self._engines.written(call, found, day)
 
@@ -361,7 +361,9 @@ class Assistant:
         for other in call.other_words(finding.question.text):
             parts = turns.read(searchable(other), ())
             again = self._finding(view, find(parts.texts[0], parts))
-            if again.confidence > best.confidence:
+            # Of other words alone anything can be asked: the question's own must bear them out.
+            own = support(finding.question, again.evidence, view.rarity)
+            if again.confidence > best.confidence and own >= calibration().near / 2:
                 best = again
         return best if best.answers else finding
 

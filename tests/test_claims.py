@@ -189,3 +189,13 @@ def test_no_text_makes_the_verifier_fail(verifier: ClaimVerifier, text: str) -> 
     cited = [Cited(evidence(RESERVE, PUBLISHED, "Deals on minerals"))]
     verdict = verifier.check(text, cited, AS_OF)
     assert verdict.holds == (not verdict.reason)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    ["The answer is:", "China and Japan", "What did Trump create?", "The sentences say that a reserve was created."],
+)  # fmt: skip
+def test_what_is_no_statement_on_the_matter_is_turned_away(
+    verifier: ClaimVerifier, claim: str
+) -> None:
+    assert failed(verifier, claim, RESERVE) == "sentence"

@@ -457,3 +457,29 @@ def test_a_sentence_is_passed_on_when_the_next_begins() -> None:
     stream = held(pieces())
     assert next(stream) == "The plan runs for 60 days. [2]"
     assert waiting[-1] == " The"
+
+
+def test_a_sentence_without_marks_is_not_given_a_source_that_it_is_only_near_to(
+    open_with: Callable[..., Assistant],
+) -> None:
+    text = "The memorandum is a key component of the strategy of the European Union."
+    with serving(says(text)) as server:
+        answer = open_with(server).ask(QUESTION, as_of=AS_OF)
+    assert answer.engine == "quotes"
+    assert [d.reason for d in answer.dropped] == ["it cites nothing"]
+
+
+def test_no_heading_is_given_to_a_model(open_with: Callable[..., Assistant]) -> None:
+    with serving(says(SOUND)) as server:
+        open_with(server).ask(QUESTION, as_of=AS_OF)
+        told = server.messages[0][1]["content"]
+    assert not re.search(r"^\[\d+\] The ministerial \(", told, re.MULTILINE)
+
+
+def test_what_a_refused_question_cost_is_told(open_with: Callable[..., Assistant]) -> None:
+    with serving(lambda messages: "Who won the 2030 World Cup?") as server:
+        asked = "Who won the 2022 World Cup in Qatar?"
+        answer = open_with(server, model_rounds=2).ask(asked, as_of=AS_OF)
+    assert answer.status is Status.NOT_IN_CORPUS
+    assert answer.model is not None
+    assert answer.model.calls == 1

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from assistant.claims import manner, relations, stated
-from assistant.claims.meaning import Meaning
+from assistant.claims.meaning import Meaning, words_of
 from assistant.claims.reading import Check, Cited, Reading
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CHECKS: dict[str, Check] = {
     "markup": stated.markup,
+    "sentence": stated.sentence,
     "quotation": stated.quotations,
     "number": stated.numbers,
     "date": stated.dates,
@@ -36,6 +37,10 @@ CHECKS: dict[str, Check] = {
     "joined": relations.joined,
 }
 """In the order in which they are asked; the first that fails tells."""
+
+
+NEAREST = 3
+"""Sentences that a claim without marks is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +75,17 @@ class ClaimVerifier:
             return Verdict("meaning", reason)
         return Verdict()
 
-    def nearest(self, claim: str, sentences: Sequence[Cited], most: int) -> list[Cited]:
-        """The sentences most like a claim, for one that cites nothing."""
-        return self._meaning.nearest(claim, sentences)[:most]
+    def source_of(self, claim: str, sentences: Sequence[Cited], as_of: date) -> Cited | None:
+        """The sentence that a claim without marks rests on: one that says it nearly word for word."""
+        for near in self._meaning.nearest(claim, sentences)[:NEAREST]:
+            is_told = self._meaning.tells(near, Reading(claim, near.published))
+            if is_told and self.check(claim, [near], as_of).holds:
+                return near
+        return None
 
     def warm(self, sentences: Sequence[Cited]) -> None:
         """Parses and embeds sentences before the first claim that cites them is there."""
         for sentence in sentences:
-            _ = sentence.content, sentence.quantities
-        self._meaning.learn([c.text for c in sentences])
+            _ = sentence.said, sentence.quantities, sentence.places
+        words = [word for sentence in sentences for word in words_of(sentence)]
+        self._meaning.learn([*(c.text for c in sentences), *words])

@@ -11,12 +11,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from itertools import pairwise
 
 from assistant.numerals import CURRENCY, DIGITS, MONEY_WORD, SCALE, WORDED, value_of_number
 from assistant.understand import PEOPLES, SEATS, words
 from indexing.dates import time_expressions
 from indexing.schema import Sentence, TimeExpression
+
+KEPT = 2048
+"""Texts whose times and places are kept: a claim's are asked for by one check after another."""
 
 # --- quantities ----------------------------------------------------------------------------------
 
@@ -275,10 +279,11 @@ def rates(text: str) -> set[str]:
 # --- times ---------------------------------------------------------------------------------------
 
 
-def times_of(text: str, published: date | None) -> list[TimeExpression]:
+@lru_cache(maxsize=KEPT)
+def times_of(text: str, published: date | None) -> tuple[TimeExpression, ...]:
     """The time expressions of a text, read as if it stood in an article of that day."""
     (found,) = time_expressions(text, [Sentence(0, len(text))], published)
-    return list(found)
+    return found
 
 
 _MONTH_DAY = re.compile(
@@ -359,11 +364,12 @@ _SEAT_OF = {
 }
 
 
-def places(text: str) -> set[str]:
+@lru_cache(maxsize=KEPT)
+def places(text: str) -> frozenset[str]:
     """The countries, unions and bodies a text names, by their people, letters or seat too."""
     found = {name for name, pattern in _COUNTRY_PATTERNS if pattern.search(text)}
     spoken = f" {' '.join(words(text))} "
-    return found | {meant for seat, meant in _SEAT_OF.items() if f" {seat} " in spoken}
+    return frozenset(found | {meant for seat, meant in _SEAT_OF.items() if f" {seat} " in spoken})
 
 
 def place_of(name: str) -> str | None:

@@ -32,6 +32,7 @@ NEAR = 0.2
 ALIKE = 0.65
 """Cosine similarity from which a word may stand for another of a source."""
 HALF = 0.5
+NEARLY_ALL = 0.8
 KEPT = 8192
 """Vectors of texts that are kept."""
 _OF_ANSWERS = frozenset(
@@ -69,6 +70,11 @@ class Meaning:
         own, *theirs = self._embedded([claim, *(c.text for c in sentences)])
         order = sorted(range(len(sentences)), key=lambda n: -float(own @ theirs[n]))
         return [sentences[n] for n in order]
+
+    def tells(self, sentence: Cited, claim: Reading) -> bool:
+        """Whether a sentence has nearly all the words of a claim, and is about the same."""
+        own, whole = self._embedded([claim.text, sentence.text])
+        return float(own @ whole) >= SAYS_IT and _covered(claim, [sentence]) >= NEARLY_ALL
 
     def against(self, claim: Reading, cited: Sequence[Cited]) -> str | None:
         """Why a claim does not say what its sources say, None where it may."""
@@ -113,10 +119,15 @@ class Meaning:
     ) -> bool:
         if any(has_family(lemma_of(t), lemmas) or facts.place_of(t.text) for t in own):
             return True
-        theirs = [lemma_of(t) for c in cited for t in c.content if t.pos_ != "PROPN"]
+        theirs = [lemma for c in cited for lemma in words_of(c)]
         vectors = self._embedded([*(lemma_of(t) for t in own), *theirs])
         mine, others = np.array(vectors[: len(own)]), np.array(vectors[len(own) :])
         return bool(theirs) and float((mine @ others.T).max()) >= ALIKE
+
+
+def words_of(c: Cited) -> list[str]:
+    """The lemmas of a sentence that a claim's words may stand for."""
+    return [lemma_of(t) for t in c.content if t.pos_ != "PROPN"]
 
 
 def _dates_it(c: Cited, cited: Sequence[Cited]) -> bool:

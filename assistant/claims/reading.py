@@ -29,7 +29,7 @@ class Reading:
         return parse(self.text)
 
     @cached_property
-    def times(self) -> list[TimeExpression]:
+    def times(self) -> tuple[TimeExpression, ...]:
         return facts.times_of(self.text, self.published)
 
     @cached_property
@@ -59,7 +59,7 @@ class Reading:
         return [t for t in self.doc if is_content(t)]
 
     @cached_property
-    def places(self) -> set[str]:
+    def places(self) -> frozenset[str]:
         return facts.places(self.text)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from assistant.claims import facts
 from assistant.claims.manner import SAYS
 from assistant.claims.reading import Cited, Reading, has_family, is_family, lemma_of, shared
-from assistant.claims.stated import is_name
+from assistant.claims.stated import is_name, reread
 from indexing.schema import TimeExpression
 
 if TYPE_CHECKING:
@@ -317,8 +317,7 @@ def dated(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
         right: list[_Surroundings] = []
         wrong: list[_Surroundings] = []
         for c in cited:
-            again = (r for r in facts.times_of(claim.text, c.published) if r.start == t.start)
-            meant = next(again, t)
+            meant = reread(claim, t, c.published)
             for o in c.times:
                 is_same = _is_same_time(meant, o)
                 (right if is_same else wrong).append(_around(c, o, c.times))
@@ -508,8 +507,7 @@ def _times(verb: Token, claim: Reading) -> list[TimeExpression]:
 
 
 def _has_time(t: TimeExpression, claim: Reading, c: Cited) -> bool:
-    again = (r for r in facts.times_of(claim.text, c.published) if r.start == t.start)
-    meant = next(again, t)
+    meant = reread(claim, t, c.published)
     return any(_is_same_time(meant, o) for o in c.stated_times) or (
         c.published is not None
         and meant.first is not None
@@ -518,7 +516,7 @@ def _has_time(t: TimeExpression, claim: Reading, c: Cited) -> bool:
     )
 
 
-def _is_there(head: Token, said: frozenset[str], there: set[str]) -> bool:
+def _is_there(head: Token, said: frozenset[str], there: frozenset[str]) -> bool:
     if is_name(head):
         place = facts.place_of(head.text)
         return place in there if place else head.lower_ in said

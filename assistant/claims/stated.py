@@ -34,8 +34,22 @@ def markup(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
         return f"it is longer than {LONGEST_CLAIM} characters"
     if _MARKUP.search(claim.text) or _HIDDEN.search(claim.text):
         return "it holds a link, markup or hidden characters"
-    if not any(c.isalpha() for c in claim.text):
-        return "it says nothing"
+    return None
+
+
+_OF_ITSELF = re.compile(
+    r"\b(?:the|this|my|your|these) (?:(?:numbered|following|given|above) )?(?:answers?|questions?(?! of\b)|sentences?)\b|\bI (?:am|can|do|have|will)\b",
+    re.IGNORECASE,
+)
+
+
+def sentence(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
+    """A claim is a whole statement, and not about the answer itself."""
+    is_whole = any(t.tag_ in ("VBD", "VBZ", "VBP", "VBN", "MD") for t in claim.doc)
+    if not is_whole or claim.text.endswith((":", "?")):
+        return "it is no statement"
+    if _OF_ITSELF.search(claim.text):
+        return "it speaks of the answer, not of what the sentences say"
     return None
 
 
@@ -194,8 +208,8 @@ def dates(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
             continue  # "in 2019", "a 2019 survey"
         meant = [
             (r.first, r.last)
-            for r in (*(_reread(claim, t, c.published) for c in cited), t)
-            if r is not None and r.first and r.last
+            for r in (*(reread(claim, t, c.published) for c in cited), t)
+            if r.first and r.last
         ]
         if not meant:
             if any(facts.known_to(t.phrase, [c.text]) for c in cited):
@@ -232,10 +246,10 @@ def _is_as_written(t: TimeExpression, cited: Sequence[Cited]) -> bool:
     return bool(same) and not _YEAR.search(t.phrase)
 
 
-def _reread(claim: Reading, t: TimeExpression, published: date | None) -> TimeExpression | None:
-    """That expression as an article of that day would mean it."""
+def reread(claim: Reading, t: TimeExpression, published: date | None) -> TimeExpression:
+    """A time of a claim as an article of that day would mean it."""
     again = facts.times_of(claim.text, published)
-    return next((r for r in again if r.start == t.start), None)
+    return next((r for r in again if r.start == t.start), t)
 
 
 def _counted_on(claim: Reading, cited: Sequence[Cited]) -> Iterator[date]:
@@ -271,8 +285,8 @@ def status(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
     named = {
         r.last
         for t in claim.times
-        for r in (*(_reread(claim, t, c.published) for c in cited), t)
-        if r is not None and r.last
+        for r in (*(reread(claim, t, c.published) for c in cited), t)
+        if r.last
     }
     due = {last for c in cited for _, last, kind in c.days if kind == "deadline"}
     ends = sorted(counted - known or named & known or due)
