@@ -22,6 +22,7 @@ from assistant.quotes import Finding
 from assistant.schema import Answer, Claim, Dropped, Evidence, ModelUse, Status
 from assistant.select import LEANS, distinct_of
 from assistant.show import marks, plain
+from assistant.understand import Wanted
 from indexing.chunk import sentences as sentences_of
 from indexing.errors import DatelineError, ModelError
 
@@ -321,7 +322,7 @@ def _ours(
     question = answering[0].question
     text = " ".join(claim.text for claim in written.claims)
     quoted = quoted_by(drafted, answering)
-    for claim in drafted.claims:
+    for claim in drafted.claims if question.wanted is Wanted.DATE else ():
         bold = re.match(r"\*\*(?:By )?(.+?)\*\*", claim.text)
         told = [quoted[n] for n in claim.citations if n in quoted]
         if bold and told and bold[1].casefold() not in text.casefold():

@@ -20,6 +20,7 @@ class Did(StrEnum):
     DECLINED = "found no answer in the sentences it was given"
     UNVERIFIED = "wrote nothing that could be verified, so the articles are quoted"
     FAILED = "failed, so the articles are quoted"
+    READ = "helped to read the question, and was not asked to answer it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Tally:
 
 
 def work_of(answer: Answer) -> Work | None:
-    """What a chat model did for an answer; None where none was asked to write it."""
+    """What a chat model did for an answer; None where none was called for it."""
     use = answer.model
     if use is None:
         return None
@@ -81,7 +82,8 @@ def work_of(answer: Answer) -> Work | None:
         did = Did.WROTE if answer.status is Status.ANSWERED else Did.DECLINED
         why = ""
     else:
-        did = Did.UNVERIFIED if why.startswith("Nothing that") else Did.FAILED
+        unverified = why.startswith("Nothing that")
+        did = Did.READ if not why else Did.UNVERIFIED if unverified else Did.FAILED
     return Work(
         did,
         why,
@@ -108,13 +110,16 @@ def own_claims(answer: Answer) -> Sequence[Claim]:
 
 
 def tally(model: str, works: Iterable[Work | None]) -> Tally:
-    """The work of a run taken together; None for an answer that no model was asked to write."""
+    """The work of a run taken together; None for an answer that no model was called for."""
     found = Tally(model)
     for work in works:
         if work is None:
             found.not_asked += 1
             continue
-        found.answers[work.did] += 1
+        if work.did is Did.READ:
+            found.not_asked += 1
+        else:
+            found.answers[work.did] += 1
         if work.did is Did.FAILED:
             found.failures[work.why] += 1
         found.shown += work.shown

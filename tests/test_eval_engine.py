@@ -281,3 +281,12 @@ def test_a_notice_is_not_measured_as_an_answer() -> None:
     assert scores["answer_words"] == 2
     assert scores["factual_accuracy"] == 0
     assert Reply(case, answer, {"a.txt": RAW}).text == "Two years."
+
+
+def test_a_model_that_only_helped_to_read_a_question_has_not_failed() -> None:
+    refused = replace(missing(), model=ModelUse("openai:m", 1, 20, 5))
+    work = work_of(refused)
+    assert work is not None
+    assert work.did is Did.READ
+    found = tally("openai:m", [work])
+    assert (found.not_asked, found.calls, found.failures.total()) == (1, 1, 0)
