@@ -85,10 +85,13 @@ def _engine(engine: str, settings: Settings) -> tuple[str, str]:
     if engine == QUOTES:
         return "ok", f"{QUOTES}: answers are verbatim quotes, no model is asked"
     from assistant.chat_model import is_ready
+    from assistant.engines import shown_name
 
     is_ready(engine, settings)
-    name = engine.partition("@")[0]
-    return "ok", f"{name}: package and key are there; every sentence of it is verified"
+    return (
+        "ok",
+        f"{shown_name(engine)}: package and key are there; every sentence of it is verified",
+    )
 
 
 def _entailment(settings: Settings) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from assistant import generate, prompt
-from assistant.chat_model import ChatModel, Usage, open_chat_model
+from assistant.chat_model import ChatModel, Message, Usage, open_chat_model
 from assistant.claims.check import ClaimVerifier
 from assistant.claims.entail import open_entailment
 from assistant.quotes import Finding
@@ -58,7 +58,7 @@ class Call:
             return None
         return ModelUse(self.model.name, used.calls, used.input_tokens, used.output_tokens)
 
-    def _asked(self, messages: Sequence[prompt.Message]) -> str:
+    def _asked(self, messages: Sequence[Message]) -> str:
         """A short reply; nothing where the model fails, for then the question is read without it."""
         try:
             return self.model.complete(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from assistant import agree, prompt, quotes
-from assistant.chat_model import ChatModel, Usage
+from assistant.chat_model import ChatModel, Message, Usage
 from assistant.claims.check import ClaimVerifier, Verdict
 from assistant.claims.reading import Cited
 from assistant.quotes import Finding
@@ -100,7 +100,7 @@ class _Session:
 
     model: ChatModel
     verifier: ClaimVerifier
-    messages: list[prompt.Message]
+    messages: list[Message]
     sentences: Sequence[Evidence]
     cited: Sequence[Cited]
     as_of: date

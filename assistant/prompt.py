@@ -13,6 +13,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
+from assistant.chat_model import Message
 from assistant.dates import AS_WRITTEN
 from assistant.schema import Evidence
 from assistant.show import plain
@@ -20,7 +21,6 @@ from indexing.dates import describe
 from indexing.schema import TimeExpression
 
 FOLDER = Path(__file__).parent / "prompts"
-Message = tuple[str, str]
 
 
 @cache

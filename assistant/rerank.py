@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from indexing.embed import first_line
 from indexing.errors import SettingsError
 from indexing.settings import BUNDLED
 
@@ -156,9 +157,8 @@ class CrossEncoderReranker:
         try:
             self._model: Any = CrossEncoder(model, device="cpu")
         except Exception as exc:  # the library raises whatever its loaders meet
-            reason = str(exc).strip().split("\n", 1)[0][:200] or type(exc).__name__
             raise SettingsError(
-                f"DATELINE_RERANKER is {model!r}, but no such model can be loaded here ({reason}); give {BUNDLED!r}, "
+                f"DATELINE_RERANKER is {model!r}, but no such model can be loaded here ({first_line(exc)}); give {BUNDLED!r}, "
                 f"{NONE!r}, the folder of a sentence-transformers CrossEncoder, or the name of one with HF_HUB_OFFLINE=0"
             ) from exc
         if self._model.num_labels != 1:

@@ -315,7 +315,7 @@ class SentenceTransformersEmbedder:
             self._model: Any = SentenceTransformer(model, device="cpu")
         except Exception as exc:  # the library raises whatever its loaders meet
             raise SettingsError(
-                f"DATELINE_EMBEDDER is {model!r}, but no such model can be loaded here ({_first_line(exc)}); give "
+                f"DATELINE_EMBEDDER is {model!r}, but no such model can be loaded here ({first_line(exc)}); give "
                 f"{BUNDLED!r}, the folder of a sentence-transformers model, or the name of one with HF_HUB_OFFLINE=0"
             ) from exc
         self._name = name or f"{Path(model).name}@{_digest(self._model)[:8]}"
@@ -353,7 +353,8 @@ _ENCODE: dict[str, Any] = {
 }
 
 
-def _first_line(exc: Exception) -> str:
+def first_line(exc: Exception) -> str:
+    """What a library's error says, on one line; its name where it says nothing."""
     return str(exc).strip().split("\n", 1)[0][:200] or type(exc).__name__
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol
 
+from indexing.embed import first_line
 from indexing.errors import SettingsError
 
 NONE = "none"
@@ -40,9 +41,8 @@ class CrossEncoderEntailment:
         try:
             self._model: Any = CrossEncoder(name, device="cpu")
         except (OSError, ValueError) as exc:
-            first = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
             raise SettingsError(
-                f"DATELINE_ENTAILMENT is {name!r}, which cannot be opened: {first}"
+                f"DATELINE_ENTAILMENT is {name!r}, which cannot be opened: {first_line(exc)}"
             ) from exc
         labels = getattr(self._model.config, "id2label", None) or {}
         wanted = [int(n) for n, label in labels.items() if "entail" in str(label).lower()]

@@ -84,11 +84,11 @@ def numbers(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
     counted = {rate for c in cited for rate in (*facts.rates(c.text), *c.lemmas)}
     if other := facts.rates(claim.text) - counted:
         return f"“a {min(other)}” is not in what it cites"
+    is_limit = bool(_LIMIT.search(claim.text))
     for q in claim.quantities:
         if _YEAR.fullmatch(q.text) and _is_known_year(int(q.value), cited):
             continue
         same = [s for s in stated if q.is_same(s)]
-        is_limit = bool(_LIMIT.search(claim.text))
         if any(facts.keeps_bound(s, q) for s in same) or (same and is_limit and not q.bound):
             continue
         if same:
