@@ -49,7 +49,7 @@ chat: install
 	$(BIN)/dateline chat
 
 test: install-dev check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: install-dev
 	$(BIN)/ruff check .

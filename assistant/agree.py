@@ -50,6 +50,21 @@ def stated(question: Question, e: Evidence) -> tuple[str, str] | None:
     return None
 
 
+_HEDGE = re.compile(
+    r"\b(?:(?:just |slightly |well |far |much )?(?:(?:more|fewer|less|greater|higher|lower) than|over|under|above|below)|"
+    r"no (?:more|fewer|less) than|at (?:least|most)|up to|as (?:many|much|few|little) as|close to|an? (?:estimated|average of)|"
+    r"about|around|some|roughly|approximately|nearly|almost)\s+$",
+    re.IGNORECASE,
+)
+
+
+def hedge(question: Question, e: Evidence) -> str:
+    """The words before the value that say how exact it is, empty for none: "more than " 50 is not 50."""
+    span = value_span(question, e)
+    found = _HEDGE.search(e.text[: span.start]) if span else None
+    return found.group().lower() if found else ""
+
+
 _BEFORE_A_TIME = re.compile(r"^(?:for|within|in|on|by|about|around|the|a|an)\s+", re.IGNORECASE)
 
 

@@ -120,6 +120,14 @@ def _parser(with_eval: bool) -> argparse.ArgumentParser:
     sources = command("sources", _sources, "list the articles of the index")
     sources.add_argument("--json", action="store_true", help="print them as JSON")
 
+    feedback = command("feedback", _feedback, "list the answers that people rated, newest first")
+    feedback.add_argument("--rating", choices=("up", "down"), help="only those (default both)")
+    feedback.add_argument(
+        "--json",
+        action="store_true",
+        help="print a line of JSON each, for dateline eval add --from",
+    )
+
     doctor = command("doctor", _doctor, "say what is configured, what works and what to do")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
 
@@ -127,6 +135,17 @@ def _parser(with_eval: bool) -> argparse.ArgumentParser:
     chat.add_argument("--corpus", type=Path, metavar="DIR", help="the folder (default corpus)")
     chat.add_argument("--host", help="the address to listen on (default 127.0.0.1)")
     chat.add_argument("--port", type=int, help="the port (default 8000)")
+    chat.add_argument(
+        "--open-to-all",
+        action="store_true",
+        default=None,
+        help="serve other machines without asking anybody to sign in",
+    )
+
+    people = command("people", _people, "say who may sign in with a password")
+    people.add_argument("action", choices=("list", "add", "remove", "password"))
+    people.add_argument("name", nargs="?", help="whom to add, remove or give a new password")
+    people.add_argument("--json", action="store_true", help="print the names as JSON")
 
     evaluate = command("eval", None, "measure the answers to questions with known answers")
     if with_eval:
@@ -165,7 +184,7 @@ def a_count(text: str) -> int:
 def _settings(arguments: argparse.Namespace) -> Settings:
     given = {
         name: getattr(arguments, name, None)
-        for name in ("corpus", "index", "engine", "host", "port")
+        for name in ("corpus", "index", "engine", "host", "port", "open_to_all")
     }
     return Settings.from_env(environment(), **given)
 
@@ -428,6 +447,34 @@ def _sources(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _feedback(arguments: argparse.Namespace) -> int:
+    from assistant.chat.conversations import are_kept, open_conversations
+    from assistant.show import plain
+
+    settings = _settings(arguments)
+    if not are_kept(settings):
+        print(f"No conversations are kept in {settings.index} yet.", file=sys.stderr)
+        return 0
+    conversations = open_conversations(settings)
+    try:
+        value = None if arguments.rating is None else int(arguments.rating == "up")
+        for rated in conversations.rated(value):
+            rating = "up" if rated.value else "down"
+            if arguments.json:
+                about = {"rating": rating, "comment": rated.comment, "rated": rated.rated_at}
+                history = [list(turn) for turn in rated.history]
+                print_json({**rated.answer, "history": history, **about})
+                continue
+            print(f"{rated.rated_at[:10]}  {rating:4}  {plain(rated.answer['question'])}")
+            print(f"    {plain(rated.answer['answer'])}")
+            if rated.comment:
+                print(f"    “{plain(rated.comment)}”")
+            print()
+    finally:
+        conversations.close()
+    return 0
+
+
 def _doctor(arguments: argparse.Namespace) -> int:
     from assistant.doctor import examine
 
@@ -441,10 +488,12 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _chat(arguments: argparse.Namespace) -> int:
+    from assistant.chat import people
     from assistant.server import serve
     from indexing.sync import sync
 
     settings = _settings(arguments)
+    people.ways(settings)  # may it be served like that? Said before the articles are read
     with progress_bar() as progress:
         report = sync(settings.corpus, settings, progress=progress)
     for failure in report.failed:
@@ -452,6 +501,40 @@ def _chat(arguments: argparse.Namespace) -> int:
     print(f"{report.articles} articles indexed in {report.passages} passages.", flush=True)
     serve(settings)
     return 0
+
+
+def _people(arguments: argparse.Namespace) -> int:
+    from assistant.chat.people import Accounts
+
+    accounts = Accounts(_settings(arguments))
+    name, action = arguments.name, arguments.action
+    if (name is None) != (action == "list"):
+        raise SettingsError(f"people {action} takes {'no' if action == 'list' else 'a'} name")
+    if action == "list":
+        names = accounts.names()
+        print_json(names) if arguments.json else print(*names, sep="\n", end="\n" * bool(names))
+        return 0
+    done = {"add": "added", "remove": "removed", "password": "changed the password of"}[action]
+    if action == "add":
+        accounts.add(name, _new_password())
+    elif action == "password":
+        accounts.change_password(name, _new_password())
+    else:
+        accounts.remove(name)
+    print(f"{done} {name}", file=sys.stderr)
+    return 0
+
+
+def _new_password() -> str:
+    """Asked for twice on a terminal, else the first line of standard input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    from getpass import getpass
+
+    password = getpass("Password: ")
+    if getpass("The same again: ") != password:
+        raise SettingsError("the two passwords are not the same")
+    return password
 
 
 if __name__ == "__main__":

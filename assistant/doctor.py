@@ -31,6 +31,7 @@ def examine(settings: Settings) -> list[Finding]:
         _checked("reranker", lambda: _reranker(settings)),
         _checked("corpus", lambda: _corpus(settings)),
         _checked("index", lambda: _index(settings)),
+        _checked("sign-in", lambda: _sign_in(settings)),
         *(
             _checked("engine", partial(_engine, engine, settings))
             for engine in dict.fromkeys((settings.engine, *settings.models))
@@ -102,6 +103,30 @@ def _entailment(settings: Settings) -> tuple[str, str]:
         "ok",
         f"{model.name if model else settings.entailment}: judges claims of a chat model too",
     )
+
+
+def _sign_in(settings: Settings) -> tuple[str, str]:
+    from assistant.chat import people
+
+    ways = people.ways(settings)
+    if people.LOCAL in ways:
+        return "ok", "none: only this machine can reach the page"
+    if people.GUEST in ways:
+        return "todo", "none: whoever reaches the page can read every article, as a guest"
+    says, state = [], "ok"
+    if people.PASSWORD in ways:
+        count = len(people.Accounts(settings).names())
+        says.append(f"password, {count} {'person' if count == 1 else 'people'}")
+        if ways == {people.PASSWORD} and not count:
+            state, says = "todo", ["password, nobody yet; run `dateline people add NAME`"]
+    if people.OIDC in ways:
+        from assistant.chat.oidc import discover
+
+        says.append(f"{settings.oidc_name} of {discover(settings).issuer}")
+    if people.is_exposed(settings) and not settings.public_url.startswith("https://"):
+        state = "todo"
+        says.append("without https passwords can be read on the way; see DATELINE_PUBLIC_URL")
+    return state, "; ".join(says)
 
 
 def _network(settings: Settings) -> str:

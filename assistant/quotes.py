@@ -155,7 +155,7 @@ def _answered(
     question: Question, evidence: Sequence[Evidence], most: int, as_of: date, before: int
 ) -> tuple[list[Claim], list[Evidence]]:
     """The claims for one question, and the sentences they cite, numbered from `before` + 1."""
-    chosen = [opened(e) for e in choose(question, evidence, most)]
+    chosen = _opened(choose(question, evidence, most))
     backing = agree.backing(question, chosen, evidence, most - len(chosen))
     lead = dated_lead(question, [*chosen, *backing], as_of) or _direct(question, chosen, backing)
     # What the direct answer rests on is cited, and so numbered, first.
@@ -175,6 +175,15 @@ def _answered(
     return [*claims, *_quoted(question, shown, number)], cited
 
 
+def _opened(chosen: Sequence[Evidence]) -> list[Evidence]:
+    """The sentences as they are quoted; what one leans on is not repeated where another quotes it."""
+    quoted = {(e.hit.passage.source, e.sentence.start) for e in chosen}
+    return [
+        e if (e.hit.passage.source, longer.sentence.start) in quoted else longer
+        for e, longer in ((e, opened(e)) for e in chosen)
+    ]
+
+
 def opened(e: Evidence) -> Evidence:
     """The sentence as it is quoted, with the one before it that it leans on."""
     sentence, text = with_opening(e)
@@ -190,12 +199,18 @@ def _direct(
     value = agree.stated(question, chosen[0]) if chosen else None
     if value is None:
         return None
+    hedge = agree.hedge(question, chosen[0])
     rests_on = [
-        e for e in (*chosen, *backing) if (s := agree.stated(question, e)) and s[0] == value[0]
+        e
+        for e in (*chosen, *backing)
+        if (s := agree.stated(question, e))
+        and s[0] == value[0]
+        and bool(agree.hedge(question, e)) == bool(hedge)  # "50" does not bear out "over 50"
     ]
     voices = len({e.hit.info.voice for e in rests_on})
     said = f", as {_COUNTS.get(voices, voices)} independent sources say" if voices > 1 else ""
-    return Lead(f"**{value[1]}**{said}", tuple(rests_on))
+    words = f"{hedge}{value[1]}"
+    return Lead(f"**{words[:1].upper()}{words[1:]}**{said}", tuple(rests_on))
 
 
 def answer_of(asked: str, lead: str, shown: Sequence[Evidence]) -> Answer:

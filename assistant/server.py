@@ -8,26 +8,25 @@ import os
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant.chat import folder
+from assistant.chat import folder, people
+from assistant.chat.people import LOOPBACK
 from indexing.errors import SettingsError
 from indexing.settings import Settings
 
 if TYPE_CHECKING:
     from assistant.chat.app import Answering
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def create_app(settings: Settings, assistant: Answering | None = None) -> FastAPI:
@@ -36,6 +35,7 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     `assistant` is opened from `settings` when not given. Raises DatelineError where the index
     cannot be used, before anything is served.
     """
+    people.ways(settings)  # is anybody to be let in like that?
     if assistant is None:
         from assistant.service import open_assistant
 
@@ -44,7 +44,9 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     # A folder for each port: two servers of one index must not clear each other's session files.
     root = settings.index / "chat" / str(settings.port)
     folder.prepare(root)
-    hidden = folder.configure_environment(root)
+    # A cookie for each port: browsers do not tell the ports of a host apart.
+    cookie = f"dateline-{settings.port}-session"
+    hidden = folder.configure_environment(root, people.secret(settings), cookie)
     try:
         from assistant.chat import app as chat
     finally:
@@ -53,6 +55,7 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        chat.close()
         folder.clear_session_files(root)
 
     # No OpenAPI pages: FastAPI's load their scripts from another host.
@@ -68,19 +71,42 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     def healthz() -> dict[str, str]:
         return {"status": "ok", "service": "dateline"}
 
-    @app.get("/")
-    def index() -> HTMLResponse:
-        return HTMLResponse(page)
-
     # Last: a mount at the root answers every path that is not taken yet.
-    page = without_other_hosts(chat.mount(app, assistant, _origins(settings)))
-    hosts = LOOPBACK if settings.host in LOOPBACK else None
-    app.add_middleware(Guard, hosts=hosts, scripts=script_hashes(page))
+    page = without_other_hosts(chat.mount(app, assistant, _origins(settings), settings))
+    if settings.sign_in == "none":
+        page = page.replace("</head>", _NOBODY_SIGNS_OUT + "</head>")
+    _serve_everywhere(page)
+    public = settings.public_url.rstrip("/").lower()
+    app.add_middleware(
+        Guard, hosts=_hosts(settings), scripts=script_hashes(page), public=public or None
+    )
     return app
 
 
+_NOBODY_SIGNS_OUT = "<style>#user-nav-button { display: none }</style>"
+
+
+def _serve_everywhere(page: str) -> None:
+    """Has Chainlit answer every path that it leaves to the browser with `page`."""
+    import chainlit.server
+
+    def get_html_template(_: str) -> str:
+        return page
+
+    chainlit.server.get_html_template = get_html_template
+
+
+def _hosts(settings: Settings) -> frozenset[str] | None:
+    """The names that the page answers to, None for any."""
+    if settings.public_url:
+        return LOOPBACK | {settings.host, urlsplit(settings.public_url).hostname or ""}
+    return LOOPBACK if settings.host in LOOPBACK else None
+
+
 def serve(settings: Settings, assistant: Answering | None = None) -> None:
-    """Serves until Ctrl-C. Raises SettingsError when the address cannot be had."""
+    """Serves until Ctrl-C. Raises SettingsError when the address cannot be had, or the page would be
+    open to others and nobody said that it may be."""
+    people.ways(settings)
     listening = _listen(settings.host, settings.port)
     try:
         # Port 0 asks the system for a free one: say which it gave.
@@ -89,18 +115,31 @@ def serve(settings: Settings, assistant: Answering | None = None) -> None:
         config = uvicorn.Config(
             app, log_level="warning", server_header=False, timeout_graceful_shutdown=3
         )
-        if settings.host not in LOOPBACK:
-            print(
-                f"Warning: {settings.host} can be reached from other machines, and the page asks "
-                "for no password: whoever reaches it can read every article.",
-                file=sys.stderr,
-            )
+        for warning in _warnings(settings):
+            print(f"Warning: {warning}", file=sys.stderr)
         print(f"Dateline is at {_address(settings)} (Ctrl-C stops it)", flush=True)
         uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
         pass  # uvicorn has shut down in order and passes the signal on
     finally:
         listening.close()
+
+
+def _warnings(settings: Settings) -> Iterator[str]:
+    ways = people.ways(settings)
+    if people.GUEST in ways:
+        place = settings.public_url or settings.host
+        yield (
+            f"{place} can be reached from other machines, and the page asks "
+            "for no password: whoever reaches it can read every article."
+        )
+    elif people.is_exposed(settings) and not settings.public_url.startswith("https://"):
+        yield (
+            "passwords and answers cross the network unencrypted; put a server with https before "
+            "this one, and its address into DATELINE_PUBLIC_URL."
+        )
+    if ways == {people.PASSWORD} and not people.Accounts(settings).names():
+        yield "nobody can sign in yet; add somebody with `dateline people add NAME`."
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -132,7 +171,8 @@ def _address(settings: Settings) -> str:
 
 def _origins(settings: Settings) -> list[str]:
     names = sorted(LOOPBACK) if settings.host in LOOPBACK else [settings.host]
-    return [f"http://{_bracketed(name)}:{settings.port}" for name in names]
+    public = [settings.public_url.rstrip("/")] if settings.public_url else []
+    return [*(f"http://{_bracketed(name)}:{settings.port}" for name in names), *public]
 
 
 def _bracketed(host: str) -> str:
@@ -169,18 +209,51 @@ _HEADERS = {
 }
 
 
+def _is_html(sent: MutableHeaders) -> bool:
+    return sent.get("content-type", "").startswith("text/html")
+
+
+def _confine(sent: MutableHeaders) -> None:
+    """An uploaded file may show itself, and do nothing as a page of ours."""
+    sent["X-Frame-Options"] = "SAMEORIGIN"
+    if sent.get("content-type", "").partition(";")[0].strip().lower() == "application/pdf":
+        # More would stop Chromium's viewer, which is no page of ours either.
+        sent["Content-Security-Policy"] = "frame-ancestors 'self'"
+    else:
+        sent["Content-Security-Policy"] = "sandbox; default-src 'none'; frame-ancestors 'self'"
+        sent["Content-Disposition"] = "attachment"
+
+
+def _encrypt_cookies(message: Message) -> None:
+    """Has browsers send the cookies of this answer over https alone."""
+    message["headers"] = [
+        (name, value + b"; Secure")
+        if name.lower() == b"set-cookie" and b"; secure" not in value.lower()
+        else (name, value)
+        for name, value in message["headers"]
+    ]
+
+
 class Guard:
     """Turns away requests of other sites, and says to browsers what the page may do.
 
     Chainlit's socket checks no origin, and a server without a password is only as private as that
     check: any page open in the same browser could otherwise ask it for the articles. A name that
-    another site points at this machine (DNS rebinding) is caught by `hosts`, None for any.
+    another site points at this machine (DNS rebinding) is caught by `hosts`, None for any. `public`
+    is the origin people reach the page at where a proxy stands before it, in small letters.
     """
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None, scripts: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: frozenset[str] | None,
+        scripts: str,
+        public: str | None = None,
+    ) -> None:
         self._app = app
         self._hosts = hosts
         self._scripts = scripts
+        self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -200,8 +273,12 @@ class Guard:
                 sent = MutableHeaders(scope=message)
                 sent.update(_HEADERS)
                 sent["Content-Security-Policy"] = self._policy(host)
-                if scope["path"] == "/" or scope["path"].startswith("/public/"):
+                if scope["path"].startswith("/project/file/"):
+                    _confine(sent)
+                if _is_html(sent) or scope["path"].startswith("/public/"):
                     sent["Cache-Control"] = "no-cache"  # else an upgrade shows the old page
+                if (self._public or "").startswith("https://"):
+                    _encrypt_cookies(message)
             await send(message)
 
         await self._app(scope, receive, send_guarded)
@@ -212,19 +289,24 @@ class Guard:
             return "Dateline: the Host header is missing or malformed"
         if self._hosts is not None and parsed["name"].strip("[]").lower() not in self._hosts:
             return "Dateline answers only under this machine's own address; see --host"
-        if origin is not None and origin.lower().partition("://")[2] != host.lower():
+        if origin is None or origin.lower() == self._public:
+            return None
+        place = origin.lower().partition("://")[2]
+        if place != host.lower() or (self._public or "").endswith(f"://{place}"):
             return "Dateline: requests from other sites are refused"
         return None
 
     def _policy(self, host: str) -> str:
         # 'unsafe-eval': Chainlit compiles our page elements in the browser. The socket is named
         # besides 'self' because older Safaris do not count it in.
+        sockets = {host, self._public.partition("://")[2]} if self._public else {host}
+        connections = " ".join(f"ws://{at} wss://{at}" for at in sorted(sockets))
         return (
             "default-src 'self'; "
             f"script-src 'self' 'unsafe-eval' {self._scripts}; "
             "style-src 'self' 'unsafe-inline'; "
             "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; "
             "worker-src 'self' blob:; "
-            f"connect-src 'self' ws://{host} wss://{host}; "
+            f"connect-src 'self' {connections}; "
             "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         )

@@ -9,16 +9,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant import quotes, reported, turns
+from assistant import follow_ups, quotes, turns
 from assistant.desk import about, reply
 from assistant.engines import Asked, Call, Engines, shown_name
 from assistant.events import happened
@@ -44,6 +46,7 @@ from indexing.catalog import Catalog, View, check_meta, read_meta
 from indexing.clean import searchable
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import CorpusError, DatelineError, SettingsError
+from indexing.joined import JoinedCatalog, Originals
 from indexing.schema import EVERYTHING, Filters, Passage, SourceInfo
 from indexing.settings import QUOTES, Settings
 from indexing.vectors import VectorReader, VectorsUnavailable
@@ -57,6 +60,8 @@ PASSAGES = 12
 """Passages whose sentences are considered; the reranker reads sentences, not them."""
 LEAST_CANDIDATES = 8
 """Sentences read for each part of a question of several."""
+MOST_QUOTES = 10
+"""The most a question may ask for."""
 
 Search = Callable[[str, int, Filters], list[Hit]]
 
@@ -75,11 +80,15 @@ class Snapshot:
         if filters != EVERYTHING:
             return self._view.exact(vector, k, filters)
         try:
-            near = self._vectors.nearest(self._view.chroma_folder, self._view.generation, vector, k)
+            main = self._view.main
+            near = self._vectors.nearest(main.chroma_folder, main.generation, vector, k)
         except VectorsUnavailable:
             return self._view.exact(vector, k)
-        known = self._view.passages_of_vectors([key for key, _ in near])
-        return [(identity, score) for key, score in near for identity in known.get(key, ())][:k]
+        known = main.passages_of_vectors([key for key, _ in near])
+        found = [(identity, score) for key, score in near for identity in known.get(key, ())]
+        if beside := self._view.beside(vector, k):
+            found = sorted(found + beside, key=lambda pair: -pair[1])
+        return found[:k]
 
     def lexical(self, match: str, k: int, filters: Filters) -> list[tuple[int, float]]:
         return self._view.lexical(match, k, filters)
@@ -100,7 +109,8 @@ class Examined:
 
 
 class Assistant:
-    """Answers questions from one index. Safe to share between threads."""
+    """Answers questions from one index, and from others beside it (see `joined`). Safe to share
+    between threads."""
 
     def __init__(
         self,
@@ -110,14 +120,34 @@ class Assistant:
         reranker: Reranker | None,
         settings: Settings,
     ) -> None:
-        self._catalog = catalog
+        self._main = catalog
+        self._beside: tuple[Path, ...] = ()
+        self._catalog: Catalog | JoinedCatalog = catalog
+        self._originals = Originals()
         self._vectors = vectors
         self._embedder = embedder
         self._reranker = reranker
         self._settings = settings
         self._verifier = QuoteVerifier(settings)
         self._engines = Engines(settings, embedder)
-        self._known: tuple[int, list[SourceInfo]] = (-1, [])
+        self._known: dict[int, list[SourceInfo]] = {}
+
+    @property
+    def embedder(self) -> Embedder:
+        """What its index is embedded with."""
+        return self._embedder
+
+    def joined(self, *indexes: Path) -> Assistant:
+        """An assistant that answers from these indexes as well, as if all were one; a folder that is
+        no index, or none yet, adds nothing.
+
+        It shares everything with this one, and costs nothing to make or to forget; it is of use until
+        this one is closed.
+        """
+        other = copy(self)
+        other._beside = (*self._beside, *indexes)
+        other._catalog = JoinedCatalog(self._main, other._beside, self._originals)
+        return other
 
     def ask(
         self,
@@ -126,15 +156,17 @@ class Assistant:
         filters: Filters | None = None,
         as_of: date | None = None,
         engine: str | None = None,
+        max_quotes: int | None = None,
     ) -> Answer:
         """The answer to `question`; `history` holds earlier (question, answer) turns, oldest first.
 
         `as_of` is the day deadlines are measured against, today unless given; `engine` is "quotes"
-        or a chat model, the settings' unless given.
+        or a chat model, and `max_quotes` (1 to MOST_QUOTES) the most sentences quoted: the settings'
+        unless given.
         Raises SettingsError for an empty question or an engine there is not, StoreError when the
         index cannot be read. A model that fails is no error: the answer is quoted, and says so.
         """
-        *_, answer = self.stream(question, history, filters, as_of, engine)
+        *_, answer = self.stream(question, history, filters, as_of, engine, max_quotes=max_quotes)
         assert isinstance(answer, Answer)
         return answer
 
@@ -146,6 +178,7 @@ class Assistant:
         as_of: date | None = None,
         engine: str | None = None,
         cancelled: Callable[[], bool] = lambda: False,
+        max_quotes: int | None = None,
     ) -> Iterator[Claim | Answer]:
         """The verified claims as they are ready, then the whole answer.
 
@@ -154,11 +187,14 @@ class Assistant:
         """
         if not question.strip():
             raise SettingsError("the question is empty")
+        if max_quotes is not None and not 1 <= max_quotes <= MOST_QUOTES:
+            raise SettingsError(f"max_quotes must be 1 to {MOST_QUOTES}, got {max_quotes}")
         question = question[:LONGEST_QUESTION]
         day = as_of or date.today()
         call = self._engines.call(engine or self._settings.engine, cancelled)
         with self._catalog.view() as view:
-            chain = self._chain(view, filters or Filters(), day, call)
+            most = max_quotes or self._settings.max_quotes
+            chain = self._chain(view, filters or Filters(), day, call, most)
             found: Asked = chain.invoke(
                 {"asked": question, "text": searchable(question), "history": tuple(history)}
             )
@@ -196,7 +232,7 @@ class Assistant:
         search: Search,
     ) -> _Found:
         """One of the parts of a question as understood, and the sentences found for it, best first."""
-        limited = limits(text, filters, self._articles(view), as_of)
+        limited = limits(text, filters, self._articles(view, filters), as_of)
         asked = understand(limited.text)
         if limited.said:  # what only limits need not stand in an answer
             asked = without(asked, content_terms(" ".join(limited.said)))
@@ -235,6 +271,12 @@ class Assistant:
             raise CorpusError(f"there is no article {source!r} in the index")
         return text
 
+    def original(self, source: str) -> Path | None:
+        """The file of `source` as it was indexed; None where it has changed or gone, and for an
+        article that is only a part of its file."""
+        with self._catalog.view() as view:
+            return view.original(source, self._settings.max_file_mb)
+
     def starters(self, most: int = 4) -> list[str]:
         """Questions to begin with, one for each of the newest articles."""
         newest = sorted(
@@ -253,30 +295,57 @@ class Assistant:
         on_offer = (self._settings.engine, *self._settings.models, QUOTES)
         return list(dict.fromkeys(map(shown_name, on_offer)))
 
-    def report(self, answer: Answer, history: Sequence[tuple[str, str]] = ()) -> None:
-        """Keeps an answer that its reader calls wrong (see `reported`). Raises IndexStorage."""
-        reported.keep(self._settings.index, answer, history)
+    def follow_ups(
+        self,
+        answer: Answer,
+        history: Sequence[tuple[str, str]] = (),
+        filters: Filters | None = None,
+        most: int = 3,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[str]:
+        """At most `most` questions to ask after `answer`, which the articles answer with something new;
+        `history` holds the turns before it. No model is asked. Once `cancelled` is true, none."""
+        with self._catalog.view() as view:
+            sentences = follow_ups.unquoted(view, answer)
+
+        def ask(question: str) -> Answer:
+            return self.ask(question, filters=filters, engine=QUOTES)
+
+        return follow_ups.suggested(answer, history, sentences, ask, most, cancelled)
 
     def close(self) -> None:
-        self._vectors.close()
-        self._catalog.close()
+        """Lets the index go; on a joined assistant it does nothing."""
+        if self._catalog is self._main:
+            self._vectors.close()
+            self._main.close()
 
-    def _articles(self, view: View) -> list[SourceInfo]:
-        """The articles of the index, read once for each state of it."""
-        generation, articles = self._known
-        if generation != view.generation:
-            articles = view.sources()
-            self._known = view.generation, articles
-        return articles
+    def _articles(self, view: View, filters: Filters) -> list[SourceInfo]:
+        """The articles that a question may name; those of the main index are read once for each
+        state of it."""
+        if filters.sources:
+            return view.sources(Filters(sources=filters.sources))
+        generation = view.main.generation
+        articles = self._known.get(generation)
+        if articles is None:
+            articles = view.main.sources()
+            self._known.clear()
+            self._known[generation] = articles
+        return view.together(articles)
+
+    def _holds(self, view: View, source: str, start: int, end: int, quote: str) -> bool:
+        """Whether a quote stands in its file, by the index that holds it."""
+        home, own = view.home_of(source)
+        return self._verifier.holds(home, own, start, end, quote)
 
     def _retriever(self, view: View, reranker: Reranker | None = None) -> Retriever:
         return Retriever(Snapshot(view, self._vectors), self._embedder, reranker)
 
     def _chain(
-        self, view: View, filters: Filters, as_of: date, call: Call | None
+        self, view: View, filters: Filters, as_of: date, call: Call | None, most: int
     ) -> Runnable[Any, Asked]:
         """The steps of one question: {"asked", "text", "history"} in, what is to be said out; `text` is
-        `asked` as it can be searched for. `call` is the chat model that helps to read it, if any."""
+        `asked` as it can be searched for. `call` is the chat model that helps to read it, if any; `most`
+        is how many sentences may be quoted."""
         from langchain_core.runnables import RunnableLambda
 
         retriever = self._retriever(view)
@@ -287,13 +356,12 @@ class Assistant:
                 documents = as_langchain(retriever, k=k, filters=within).invoke(text)
                 return [found.metadata["hit"] for found in documents]
 
-        verify = partial(self._verifier.holds, view)
+        verify = partial(self._holds, view)
 
         def at_the_desk(state: dict[str, Any]) -> Asked | None:
             """The reply to what is no question on content, or asks for a day and nothing else."""
             if (task := task_of(state["text"])) is not Task.QUESTION:
                 return Asked(reply(task, state["asked"], view, as_of, verify, filters))
-            most = self._settings.max_quotes
             day = happened(state["text"], view, as_of, most, verify, filters)
             return Asked(day) if day else None
 
@@ -329,7 +397,7 @@ class Assistant:
                     findings,
                     asked=state["asked"],
                     as_of=as_of,
-                    max_quotes=self._settings.max_quotes,
+                    max_quotes=most,
                     rarity=view.rarity,
                     joint=joint,
                 )
@@ -372,9 +440,7 @@ class Assistant:
         standing = tuple(
             e
             for e in found.evidence
-            if self._verifier.holds(
-                view, e.hit.passage.source, e.sentence.start, e.sentence.end, e.text
-            )
+            if self._holds(view, e.hit.passage.source, e.sentence.start, e.sentence.end, e.text)
         )
         return quotes.Finding(
             found.question,

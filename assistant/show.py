@@ -7,15 +7,26 @@ a terminal, and the page receives plain strings that it only ever shows as text.
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from assistant.schema import Agreement, Answer, AnswerDate, Citation, Claim
+from assistant.schema import (
+    Agreement,
+    Answer,
+    AnswerDate,
+    Citation,
+    Claim,
+    Dropped,
+    ModelUse,
+    Status,
+)
+from indexing.schema import SourceInfo
 
 NOT_FOUND = "Not in the articles"
 UNNAMED = "Publisher not named"
@@ -62,17 +73,17 @@ def _dated(published: date | None, as_of: date) -> str:
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 
 
-def _reduced_date(iso: str) -> str:
+def reduced_date(iso: str) -> str:
     """ISO 8601 of any precision in words: `6 March 2026`, `July 2025`, `2020`; else as it is."""
-    if month := _MONTH.fullmatch(iso):
-        return f"{date(int(month[1]), int(month[2]), 1):%B %Y}" if 1 <= int(month[2]) <= 12 else iso
     try:
+        if month := _MONTH.fullmatch(iso):
+            return f"{date(int(month[1]), int(month[2]), 1):%B %Y}"
         return long_date(date.fromisoformat(iso)) if len(iso) == 10 else iso
     except ValueError:
         return iso
 
 
-def _distance(when: AnswerDate) -> str:
+def distance_of(when: AnswerDate) -> str:
     """`passed 261 days ago`, `15 days ahead` or `today`, from the as-of day."""
     if when.days_from_as_of == 0:
         return "today"
@@ -185,10 +196,10 @@ def as_markdown(answer: Answer) -> str:
     if answer.closest:
         blocks.insert(0, f"**{NOT_FOUND}.**")
     blocks += [
-        f"**{_reduced_date(when.date)}**: {escape_markdown(_reckoning(when))} {_marks_as_markdown(when.citations)}".rstrip()
+        f"**{reduced_date(when.date)}**: {escape_markdown(_reckoning(when))} {_marks_as_markdown(when.citations)}".rstrip()
         for when in answer.dates
     ]
-    if lead := _agreement_lead(answer):
+    if lead := agreement_lead(answer):
         values = (
             f"{escape_markdown(a.value)} {_marks_as_markdown(a.citations)}".rstrip()
             for a in answer.agreement
@@ -247,6 +258,11 @@ def _reckoning(when: AnswerDate) -> str:
     """How a date was reached and where it lies:
     `“within 30 days” (4 February 2026 + 30 days), passed 261 days ago`.
     """
+    return ", ".join(part for part in (rule_of(when), distance_of(when)) if part)
+
+
+def rule_of(when: AnswerDate) -> str:
+    """How a date was reached: `“within 30 days” (4 February 2026 + 30 days)`."""
     rule = when.rule
     if when.anchor:
         day = long_date(when.anchor)
@@ -254,11 +270,10 @@ def _reckoning(when: AnswerDate) -> str:
         if day not in rule and when.anchor.isoformat() != when.date:
             rule = f"{rule}, counted from {day}".removeprefix(", ")
     phrase = f"“{when.phrase}”" if when.phrase else ""
-    said = " ".join(part for part in (phrase, f"({rule})" if rule else "") if part)
-    return ", ".join(part for part in (said, _distance(when)) if part)
+    return " ".join(part for part in (phrase, f"({rule})" if rule else "") if part)
 
 
-def _agreement_lead(answer: Answer) -> str | None:
+def agreement_lead(answer: Answer) -> str | None:
     """What opens the list of values; None where there is nothing to compare."""
     if len(answer.agreement) > 1:
         return "The articles differ"
@@ -296,9 +311,9 @@ def as_text(
         blocks.append(f"{NOT_FOUND}.")
     blocks += text_as_text(_untold(answer.text, told), [c.number for c in answer.citations], width)
     for when in answer.dates:
-        about = f"{_reduced_date(when.date)}: {plain(_reckoning(when))} {marks(when.citations)}"
+        about = f"{reduced_date(when.date)}: {plain(_reckoning(when))} {marks(when.citations)}"
         blocks.append(_filled(about, width))
-    if lead := _agreement_lead(answer):
+    if lead := agreement_lead(answer):
         values = (f"{plain(a.value)} {marks(a.citations)}".rstrip() for a in answer.agreement)
         blocks.append(_filled(f"{lead}: {'; '.join(values)}", width))
     blocks += [_citation_as_text(citation, width, as_of) for citation in answer.citations]
@@ -413,78 +428,207 @@ def citation_to_json(citation: Citation) -> dict[str, Any]:
         "start": citation.start,
         "end": citation.end,
         "page": citation.page,
+        "url": citation.url,
     }
+
+
+_T = TypeVar("_T")
+
+
+def from_json(value: Any) -> Answer:
+    """The answer that `to_json` was given, without its claims and passages, which JSON does not hold.
+
+    Keys that the form got later may be missing. Raises ValueError for what is no such JSON; it names
+    the key, and repeats nothing of what stands there.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError("this is no answer in Dateline's JSON: it is not an object with keys")
+    return Answer(
+        question=_read(value, "question", _string),
+        status=_read(value, "status", Status),
+        engine=_read(value, "engine", _string),
+        confidence=_read(value, "confidence", _share),
+        text=_read(value, "answer", _string),
+        citations=_read(value, "citations", lambda v: _each(v, citation_from_json)),
+        dates=_read(value, "dates", lambda v: _each(v, _date_from_json)),
+        agreement=_read(value, "agreement", lambda v: _each(v, _agreement_from_json)),
+        closest=_read(value, "closest", lambda v: _each(v, citation_from_json)),
+        dropped=_read({"dropped": [], **value}, "dropped", lambda v: _each(v, _dropped_from_json)),
+        notice=_read({"notice": None, **value}, "notice", _optional_string) or "",
+        model=_read({"model": None, **value}, "model", _model_from_json),
+        timings_ms=_read(value, "timings_ms", _timings),
+    )
+
+
+def _read(value: Mapping[str, Any], key: str, reader: Callable[[Any], _T]) -> _T:
+    try:
+        return reader(value[key])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        problem = f"{key!r} is missing or not of its form"
+        raise ValueError(f"this is no answer in Dateline's JSON: {problem}") from None
+
+
+def citation_from_json(value: Any) -> Citation:
+    """The citation that `citation_to_json` was given. Raises ValueError for anything else."""
+    try:
+        published, page = value.get("published"), value.get("page")
+        return Citation(
+            number=_integer(value["number"]),
+            source=_string(value["source"]),
+            title=_string(value["title"]),
+            publisher=_optional_string(value.get("publisher")),
+            published=None if published is None else date.fromisoformat(_string(published)),
+            quote=_string(value["quote"]),
+            start=_integer(value["start"]),
+            end=_integer(value["end"]),
+            page=None if page is None else _integer(page),
+            url=_optional_string(value.get("url")),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise ValueError("this is no citation in Dateline's JSON") from None
+
+
+def _date_from_json(value: Any) -> AnswerDate:
+    anchor = value["anchor"]
+    return AnswerDate(
+        phrase=_string(value["phrase"]),
+        anchor=None if anchor is None else date.fromisoformat(_string(anchor)),
+        date=_string(value["date"]),
+        rule=_string(value["rule"]),
+        days_from_as_of=_whole(value["days_from_as_of"]),
+        citations=_each(value["citations"], _integer),
+    )
+
+
+def _agreement_from_json(value: Any) -> Agreement:
+    return Agreement(_string(value["value"]), _each(value["citations"], _integer))
+
+
+def _dropped_from_json(value: Any) -> Dropped:
+    return Dropped(_string(value["text"]), _string(value["reason"]))
+
+
+def _model_from_json(value: Any) -> ModelUse | None:
+    if value is None:
+        return None
+    tokens = (value["input_tokens"], value["output_tokens"])
+    read, written = (None if count is None else _integer(count) for count in tokens)
+    return ModelUse(_string(value["name"]), _integer(value["calls"]), read, written)
+
+
+def _timings(value: Any) -> dict[str, float]:
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return {_string(step): _number(ms) for step, ms in value.items()}
+
+
+def _each(value: Any, reader: Callable[[Any], _T]) -> tuple[_T, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(map(reader, value))
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _share(value: Any) -> float:
+    share = _number(value)
+    if not 0 <= share <= 1:
+        raise ValueError
+    return share
 
 
 # The chat page
 
 
-def to_view(answer: Answer) -> dict[str, Any]:
-    """What `Answer.jsx` draws: strings and numbers only, shown as text, and JSON throughout."""
+LEAD_CHARS = 320
+"""The longest first paragraph that is set in bold as the direct answer."""
+
+
+def to_view(answer: Answer, as_of: date, voices: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What `Answer.jsx` draws: strings and numbers only, shown as text, and JSON throughout.
+
+    `as_of` is the day the answer's dates were measured against. `voices` names the source each source
+    repeats, so that copies are not counted as independent.
+    """
+    shown = lines(answer.text, [c.number for c in answer.citations])
     return {
         "status": str(answer.status),
         "notFound": NOT_FOUND,
         "nearest": NEAREST,
+        "asOf": long_date(as_of),
         "lines": [
             {
                 "isItem": line.is_item,
+                "isLead": i == 0 and bool(answer.citations) and _is_lead(line),
                 "pieces": [{"kind": p.kind, "text": p.text} for p in line.pieces],
             }
-            for line in lines(answer.text, [c.number for c in answer.citations])
+            for i, line in enumerate(shown)
         ],
         "dates": [
             {
-                "date": _reduced_date(when.date),
-                "reckoning": _reckoning(when),
+                "date": reduced_date(when.date),
+                "rule": rule_of(when),
+                "distance": distance_of(when),
+                "lies": _lies(when),
                 "citations": list(when.citations),
             }
             for when in answer.dates
         ],
-        "agreement": {
-            "lead": _agreement_lead(answer),
-            "values": [
-                {"value": a.value, "citations": list(a.citations)} for a in answer.agreement
-            ],
-        },
+        "agreement": _agreement_view(answer, voices or {}),
         "citations": [_citation_view(c, "Citation") for c in answer.citations],
         "closest": [_citation_view(c, "Nearest passage") for c in answer.closest],
         "plain": as_text(answer, 100),
     }
 
 
-def _citation_view(citation: Citation, kind: str) -> dict[str, Any]:
-    about = [citation.title, citation.publisher, _day(citation)]
-    return citation_to_json(citation) | {
-        "url": citation.url,
-        "chip": f"{citation.publisher or citation.title}, {short_date(citation.published)}",
-        "label": f"{kind} {citation.number}: {', '.join(part for part in about if part)}",
-        "day": short_date(citation.published),
+def _is_lead(line: Line) -> bool:
+    return not line.is_item and sum(len(p.text) for p in line.pieces) <= LEAD_CHARS
+
+
+def _lies(when: AnswerDate) -> str:
+    """`past`, `now` or `future`."""
+    days = when.days_from_as_of
+    return "now" if days == 0 else "past" if days < 0 else "future"
+
+
+def _agreement_view(answer: Answer, voices: Mapping[str, str]) -> dict[str, Any]:
+    """Whether independent sources state one value (`agree`), several (`differ`), or a single source
+    speaks (`one`); "" where there is nothing to say of it. `count` is of independent sources."""
+    by_number = {c.number: voices.get(c.source, c.source) for c in answer.citations}
+    stating = {by_number[n] for a in answer.agreement for n in a.citations if n in by_number}
+    if len(answer.agreement) > 1:
+        kind = "differ"
+    elif len(stating) > 1:
+        kind = "agree"
+    else:
+        kind = "one" if len(set(by_number.values())) == 1 else ""
+    return {
+        "kind": kind,
+        "count": len(stating),
+        "values": [{"value": a.value, "citations": list(a.citations)} for a in answer.agreement],
     }
 
 
-def citation_from_view(view: Any) -> Citation | None:
-    """The citation a chip stands for, as the page sends it back; None if it is not one.
-
-    A chip carries all that opening it needs, so it still works after the server was restarted.
-    """
-    if not isinstance(view, dict):
-        return None
-    try:
-        published = view.get("published")
-        return Citation(
-            number=_integer(view["number"]),
-            source=_string(view["source"]),
-            title=_string(view["title"]),
-            publisher=_optional_string(view.get("publisher")),
-            published=date.fromisoformat(_string(published)) if published is not None else None,
-            quote=_string(view["quote"]),
-            start=_integer(view["start"]),
-            end=_integer(view["end"]),
-            page=_integer(view["page"]) if view.get("page") is not None else None,
-            url=_optional_string(view.get("url")),
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
+def _citation_view(citation: Citation, kind: str) -> dict[str, Any]:
+    about = [citation.title, citation.publisher, _day(citation)]
+    return citation_to_json(citation) | {
+        "url": citation.url if is_web_address(citation.url) else None,
+        "label": f"{kind} {citation.number}: {', '.join(part for part in about if part)}",
+        "day": short_date(citation.published),
+    }
 
 
 def _string(value: Any) -> str:
@@ -516,7 +660,6 @@ def source_view(citation: Citation, raw: str, as_of: date) -> dict[str, Any]:
     left = max(0, first - margin - max(0, margin - (len(raw) - last)))
     right = min(len(raw), last + margin + max(0, margin - first))
     return {
-        "number": citation.number,
         "title": citation.title,
         "publisher": citation.publisher or UNNAMED,
         "dated": _dated(citation.published, as_of),
@@ -527,12 +670,29 @@ def source_view(citation: Citation, raw: str, as_of: date) -> dict[str, Any]:
         "before": raw[left:first],
         "quote": raw[first:last],
         "after": raw[last:right],
-        "cut": (
-            f"Shown: {right - left:,} of the article's {len(raw):,} characters, around the quote."
-            if right - left < len(raw)
-            else None
-        ),
+        "cut": _cut(right - left, len(raw)),
     }
+
+
+def article_view(info: SourceInfo, raw: str, as_of: date) -> dict[str, Any]:
+    """What `Source.jsx` draws of an article that is opened for itself: nothing is highlighted."""
+    return {
+        "title": info.title,
+        "publisher": info.publisher or UNNAMED,
+        "dated": _dated(info.published, as_of),
+        "source": info.source,
+        "page": None,
+        "url": info.url if is_web_address(info.url) else None,
+        "stands": None,
+        "before": raw[:WINDOW_CHARS],
+        "quote": "",
+        "after": "",
+        "cut": _cut(min(WINDOW_CHARS, len(raw)), len(raw)),
+    }
+
+
+def _cut(shown: int, whole: int) -> dict[str, str] | None:
+    return {"shown": f"{shown:,}", "total": f"{whole:,}"} if shown < whole else None
 
 
 _WEB_ADDRESS = re.compile(r"(?i)https?://[^\s\x00-\x1f\"'<>\\]+")

@@ -171,7 +171,7 @@ def _add_adding(actions: Any) -> None:
         dest="answers",
         type=Path,
         metavar="FILE",
-        help="answers as dateline ask --json prints them, or as reported from the chat page: each becomes a candidate",
+        help="answers as dateline ask --json or dateline feedback --json prints them: each becomes a candidate",
     )
 
 

@@ -1,4 +1,4 @@
-"""Files of one JSON value a line, as sets, baselines and reported answers are kept."""
+"""Files of one JSON value a line, as sets, baselines and rated answers are kept."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.errors import IndexMismatch, IndexMissing, IndexStorage
+from indexing.errors import IndexMismatch, IndexMissing, IndexStorage, UnreadableFile
+from indexing.read import read_bytes
 from indexing.schema import (
     EVERYTHING,
     Article,
@@ -125,6 +126,9 @@ def _where(filters: Filters) -> tuple[str, list[str]]:
     if filters.source is not None:
         conditions.append("a.source GLOB ?")
         values.append(filters.source)
+    if filters.sources:  # one value: SQLite takes no more than some thousands
+        conditions.append("a.source IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(filters.sources))
     if filters.publishers:
         conditions.append(f"a.publisher IN ({_marks(filters.publishers)})")
         values.extend(filters.publishers)
@@ -287,9 +291,26 @@ class View:
         self.generation = int(meta["generation"])
         self.chroma_folder = meta["chroma"]
         self.meta = meta
-        self._passages: int | None = None
+        self._counted: tuple[int, int] | None = None
         self._texts: dict[str, str | None] = {}
-        self._rarities: dict[str, float] = {}
+        self._holding: dict[str, int] = {}
+
+    @property
+    def main(self) -> View:
+        """The index whose vectors are in the folder of Chroma."""
+        return self
+
+    def home_of(self, source: str) -> tuple[View, str]:
+        """The view of the one index that holds `source`, and what that calls it."""
+        return self, source
+
+    def together(self, articles: Sequence[SourceInfo]) -> list[SourceInfo]:
+        """All articles, sorted by source, where those of `main` are known."""
+        return list(articles)
+
+    def beside(self, vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
+        """The `k` nearest of the passages that are not in the folder of Chroma."""
+        return []
 
     def sources(self, filters: Filters = EVERYTHING) -> list[SourceInfo]:
         """The articles, sorted by source."""
@@ -317,6 +338,39 @@ class View:
         ).fetchone()
         return None if row is None else (str(row[0]), str(row[1]))
 
+    def original(self, source: str, max_file_mb: int) -> Path | None:
+        """The file of `source` as it was indexed; None where it has changed or gone, and for an
+        article that is only a part of its file."""
+        held = self.file_of(source)
+        if held is None or held[0] != source:
+            return None
+        file = Path(self.meta["corpus"]) / source
+        try:
+            data = read_bytes(file, max_file_mb)
+        except UnreadableFile:
+            return None
+        return file if fingerprint(data, self.meta["processing"]) == held[1] else None
+
+    def holds_file(self, path: str) -> bool:
+        row = self._connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM file WHERE path = ? AND current = 1)", (path,)
+        ).fetchone()
+        return bool(row[0])
+
+    def signatures(self) -> list[tuple[str, str, str, bytes]]:
+        """(path of its file, source, voice, MinHash) of every article."""
+        return self._connection.execute(
+            "SELECT f.path, a.source, a.voice, a.signature FROM article a"
+            " JOIN file f ON f.id = a.file_id WHERE a.current = 1 ORDER BY a.source"
+        ).fetchall()
+
+    def globbed(self, names: Iterable[str], glob: str) -> set[str]:
+        """Those of `names` that a filter's `source` means."""
+        rows = self._connection.execute(
+            "SELECT value FROM json_each(?) WHERE value GLOB ?", (json.dumps([*names]), glob)
+        )
+        return {str(row[0]) for row in rows}
+
     def boilerplate_of(self, source: str) -> tuple[Span, ...]:
         """The spans of `source` that are not the article itself."""
         row = self._connection.execute(
@@ -327,26 +381,52 @@ class View:
 
     def count(self) -> tuple[int, int]:
         """How many articles and passages are current."""
-        row = self._connection.execute(
-            "SELECT count(*), coalesce(sum(passages), 0) FROM article WHERE current = 1"
-        ).fetchone()
-        return int(row[0]), int(row[1])
+        if self._counted is None:
+            row = self._connection.execute(
+                "SELECT count(*), coalesce(sum(passages), 0) FROM article WHERE current = 1"
+            ).fetchone()
+            self._counted = int(row[0]), int(row[1])
+        return self._counted
 
     def rarity(self, word: str) -> float:
         """The inverse document frequency of a word, 0 (in every passage) to 1 (in none)."""
-        if word not in self._rarities:  # each step of a question asks for the same few words
-            self._rarities[word] = self._rarity(word)
-        return self._rarities[word]
+        passages = self.count()[1]
+        return 1 - math.log1p(self.holding(word)) / math.log1p(passages) if passages else 1.0
 
-    def _rarity(self, word: str) -> float:
-        if self._passages is None:
-            self._passages = self.count()[1]  # the same for every word of a question
-        passages = self._passages
-        quoted = word.replace('"', '""')
+    def holding(self, phrase: str) -> int:
+        """How many passages hold a word, or some words together."""
+        if phrase not in self._holding:  # each step of a question asks for the same few words
+            row = self._connection.execute(
+                "SELECT count(*) FROM passage_text WHERE passage_text MATCH ?", (_quoted(phrase),)
+            ).fetchone()
+            self._holding[phrase] = int(row[0])
+        return self._holding[phrase]
+
+    def text_size(self) -> tuple[int, int]:
+        """How many rows and tokens the full-text index has: what BM25 counts with."""
         row = self._connection.execute(
-            "SELECT count(*) FROM passage_text WHERE passage_text MATCH ?", (f'"{quoted}"',)
+            "SELECT block FROM passage_text_data WHERE id = 1"  # FTS5's "averages record"
         ).fetchone()
-        return 1 - math.log1p(int(row[0])) / math.log1p(passages) if passages else 1.0
+        rows, *tokens = _varints(row[0]) or [0]
+        return rows, sum(tokens)
+
+    def lengths(self, ids: Sequence[int]) -> dict[int, int]:
+        """The tokens of these passages and their headers."""
+        rows = self._connection.execute(
+            "SELECT id, sz FROM passage_text_docsize WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(ids),),
+        )
+        return {int(identity): sum(_varints(size)) for identity, size in rows}
+
+    def bm25(self, phrase: str, ids: Sequence[int]) -> dict[int, float]:
+        """What one phrase adds to the BM25 of those of these passages that hold it."""
+        rows = self._connection.execute(
+            # Unless told not to (+), SQLite asks FTS5 for each row by itself.
+            f"SELECT rowid, bm25(passage_text, {HEADER_WEIGHT}, 1.0) FROM passage_text"
+            " WHERE passage_text MATCH ? AND +rowid IN (SELECT value FROM json_each(?))",
+            (_quoted(phrase), json.dumps(ids)),
+        )
+        return {int(identity): -float(score) for identity, score in rows}
 
     def lexical(
         self,
@@ -446,30 +526,42 @@ class View:
     ) -> list[int]:
         """At most `k` ids of passages with a time within `first` to `last`, those that name single
         days and the newest articles first."""
+        return [about[-1] for about in self.about(first, last, k, filters)]
+
+    def about(
+        self, first: date, last: date, k: int, filters: Filters = EVERYTHING
+    ) -> list[tuple[bool, str, int]]:
+        """The passages of `passages_about`: (whether one names a single day, the article's day of
+        publication in ISO 8601 or "", its id)."""
         where, values = _where(filters)
         rows = self._connection.execute(
-            "SELECT p.id, max(t.precision = 'day') AS exact FROM time_expression t"
+            "SELECT max(t.precision = 'day') AS exact, coalesce(a.published, ''), p.id"
+            " FROM time_expression t"
             " JOIN passage p ON p.id = t.passage_id JOIN article a ON a.id = p.article_id"
             f" WHERE t.first_day >= ? AND t.last_day <= ? AND {where} GROUP BY p.id"
             " ORDER BY exact DESC, a.published DESC, p.id LIMIT ?",
             (first.isoformat(), last.isoformat(), *values, k),
         )
-        return [int(row[0]) for row in rows]
+        return [(bool(exact), str(day), int(identity)) for exact, day, identity in rows]
 
     def likeness(self, source: str, others: Sequence[str]) -> dict[str, float]:
         """The cosine similarity of the mean passage vectors of an article and each of `others`."""
+        unit = self.mean_vectors([source, *others])
+        return {o: float(unit[o] @ unit[source]) for o in others if {o, source} <= unit.keys()}
+
+    def mean_vectors(self, sources: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """The means of the passage vectors of these articles, each of length 1."""
         rows = self._connection.execute(
             "SELECT a.source, v.value FROM article a JOIN passage p ON p.article_id = a.id"
             " JOIN vector v ON v.key = p.vector_key"
-            f" WHERE a.current = 1 AND a.source IN ({_marks([source, *others])})",
-            (source, *others),
+            f" WHERE a.current = 1 AND a.source IN ({_marks(sources)})",
+            sources,
         )
         sums: dict[str, NDArray[np.float32]] = {}
         for name, value in rows:
             vector = np.frombuffer(value, dtype=np.float32)
             sums[name] = sums[name] + vector if name in sums else vector
-        unit = {name: total / (np.linalg.norm(total) or 1.0) for name, total in sums.items()}
-        return {o: float(unit[o] @ unit[source]) for o in others if {o, source} <= unit.keys()}
+        return {name: total / (np.linalg.norm(total) or 1.0) for name, total in sums.items()}
 
     def times_between(self, source: str, start: int, end: int) -> list[TimeExpression]:
         """The time expressions of `source` that stand within `start:end`, in its order."""
@@ -487,6 +579,23 @@ class View:
             )
             for first, last, phrase, kind, anchor, day, last_day, precision, rule in rows
         ]
+
+
+def _quoted(phrase: str) -> str:
+    """A phrase as an FTS5 expression."""
+    doubled = phrase.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _varints(data: bytes) -> list[int]:
+    """The numbers in a record of FTS5: seven bits a byte, high ones first, the last byte below 128."""
+    numbers, number = [], 0
+    for byte in data:
+        number = number << 7 | byte & 127
+        if byte < 128:
+            numbers.append(number)
+            number = 0
+    return numbers
 
 
 def _marks(values: Sequence[Any]) -> str:

@@ -9,7 +9,8 @@ DatelineError
     ├── IndexMissing   there is none yet
     ├── IndexMismatch  it was built with another model or another version of this program
     ├── IndexBusy      another process is writing it
-    └── IndexStorage   the disk is full, or the folder cannot be written
+    ├── IndexStorage   the disk is full, or the folder cannot be written
+    └── NotTheirs      a conversation belongs to another person
 
 A message says what was found, what was wanted and what to do. Library errors are
 translated where they arise, with `from exc`; front doors catch `DatelineError` once.
@@ -57,3 +58,7 @@ class IndexBusy(StoreError):
 
 class IndexStorage(StoreError):
     """The index cannot be written: no space, or no permission."""
+
+
+class NotTheirs(StoreError):
+    """A conversation belongs to another person than the one who would write it."""

@@ -91,14 +91,15 @@ class Article:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which articles may be used. `source` is a glob over sources, `publishers` are names as the
-    articles give them; dates are of publication, both ends included, and leave out articles whose
-    date is unknown."""
+    """Which articles may be used. `source` is a glob over sources, `sources` are whole ones, all of
+    them where it is empty; `publishers` are names as the articles give them; dates are of
+    publication, both ends included, and leave out articles whose date is unknown."""
 
     source: str | None = None
     since: date | None = None
     until: date | None = None
     publishers: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 EVERYTHING = Filters()

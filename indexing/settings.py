@@ -31,6 +31,12 @@ class Settings:
     follow-up questions, order the sentences found, and have others looked for (2 rounds).
     `entailment` is "none" or a sentence-transformers CrossEncoder by name or folder.
     `max_file_mb` is the largest file read as an article.
+    `sign_in` says how people sign in to the chat page: "none", "password", "oidc", or the last two
+    with a comma between them; where it is "none", `open_to_all` must be on to serve other machines.
+    `public_url` is the address people reach the page at, where that is not host and port. The
+    `oidc_*` describe the provider of identities; `oidc_allow` lists the addresses it may send, with
+    commas and `*` ("*@example.org"). `database_url` is a Postgres URL for conversations; without one
+    they are kept in the index.
     """
 
     corpus: Path = Path("corpus")
@@ -54,6 +60,15 @@ class Settings:
     max_quotes: int = 3
     max_file_mb: int = 50
     threads: int = 2
+    database_url: str = ""
+    sign_in: str = "none"
+    open_to_all: bool = False
+    public_url: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_name: str = "single sign-on"
+    oidc_allow: str = "*"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], **overrides: Any) -> Settings:
@@ -119,3 +134,41 @@ def _check(settings: Settings) -> None:
             )
     if settings.port > 65535:
         raise SettingsError(f"DATELINE_PORT must be 65535 or less, got {settings.port}")
+    _check_sign_in(settings)
+
+
+def _check_sign_in(settings: Settings) -> None:
+    ways = {way.strip() for way in settings.sign_in.split(",")}
+    if ways != {"none"} and not (ways and ways <= {"password", "oidc"}):
+        raise SettingsError(
+            f"DATELINE_SIGN_IN must be none, password, oidc, or password,oidc, got {settings.sign_in!r}"
+        )
+    if settings.public_url and not re.fullmatch(
+        r"https?://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?/?", settings.public_url
+    ):
+        raise SettingsError(
+            "DATELINE_PUBLIC_URL must be https:// and a host, without a path, such as "
+            f"https://news.example.org, got {settings.public_url!r}"
+        )
+    if "oidc" not in ways:
+        return
+    for name in ("oidc_issuer", "oidc_client_id"):
+        if not getattr(settings, name):
+            raise SettingsError(f"DATELINE_SIGN_IN is oidc: set DATELINE_{name.upper()} too")
+    if not re.fullmatch(
+        r"https://\S+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/\S*)?",
+        settings.oidc_issuer,
+    ):
+        raise SettingsError(
+            f"DATELINE_OIDC_ISSUER must be an address with https://, got {settings.oidc_issuer!r}"
+        )
+    if not re.fullmatch(r"[^/?#%\\]{1,40}", settings.oidc_name):
+        raise SettingsError(
+            "DATELINE_OIDC_NAME must have at most 40 characters, none of them / ? # % \\, "
+            f"got {settings.oidc_name!r}"
+        )
+    if settings.host not in ("127.0.0.1", "localhost", "::1") and not settings.public_url:
+        raise SettingsError(
+            "DATELINE_SIGN_IN is oidc and other machines are served: set DATELINE_PUBLIC_URL, the "
+            "address that the provider sends people back to"
+        )

@@ -32,6 +32,8 @@ from indexing.schema import Article, Document, Failure, Passage, SyncReport
 from indexing.settings import Settings
 
 EMBED_BATCH = 512
+FEW = 32
+"""Texts embedded at a time where there are no more than EMBED_BATCH and a reader waits."""
 IN_PLACE_FROM = 1_000
 """Vectors below which Chroma's folder is always built anew: that takes under a second."""
 IN_PLACE_SHARE = 0.05
@@ -101,11 +103,14 @@ def sync(
     *,
     rebuild: bool = False,
     progress: Progress = lambda what, done, total: None,
+    embedder: Embedder | None = None,
+    small: bool = False,
 ) -> SyncReport:
     """Brings the index at `settings.index` in step with `corpus` and says what changed.
 
     A file that cannot be read is set aside with its reason; if an earlier version of it is
-    indexed, that version stays. `rebuild` starts from nothing.
+    indexed, that version stays. `rebuild` starts from nothing. `embedder` is the one that the
+    settings name, where it is open already. A `small` index has no folder of Chroma: it is scanned.
     Raises CorpusError (no such folder), IndexBusy, IndexMismatch, IndexStorage, SettingsError.
     """
     started = time.monotonic()
@@ -124,12 +129,11 @@ def sync(
         try:
             if rebuild:
                 _clear(index)
-            embedder = open_embedder(settings.embedder, settings.threads)
+            embedder = embedder or open_embedder(settings.embedder, settings.threads)
             catalog = CatalogWriter(index, embedder.name, embedder.dimension)
             try:
-                return _Run(corpus, settings, catalog, embedder, progress, started).bring_in_step(
-                    listed, failures
-                )
+                run = _Run(corpus, settings, catalog, embedder, progress, started, small)
+                return run.bring_in_step(listed, failures)
             finally:
                 catalog.close()
         finally:
@@ -159,6 +163,7 @@ class _Run:
         embedder: Embedder,
         progress: Progress,
         started: float,
+        small: bool,
     ) -> None:
         self._corpus = corpus
         self._settings = settings
@@ -167,6 +172,7 @@ class _Run:
         self._embedder = embedder
         self._progress = progress
         self._started = started
+        self._small = small
 
     def bring_in_step(
         self, listed: Sequence[tuple[str, Path]], failures: Sequence[Failure]
@@ -237,9 +243,10 @@ class _Run:
     def _embed(self) -> int:
         """Embeds what has no vector yet; each batch is kept even if the run is killed."""
         waiting = self._catalog.unembedded()
-        for i in range(0, len(waiting), EMBED_BATCH):
+        size = FEW if self._small and len(waiting) <= EMBED_BATCH else EMBED_BATCH
+        for i in range(0, len(waiting), size):
             self._progress("embedding", i, len(waiting))
-            some = waiting[i : i + EMBED_BATCH]
+            some = waiting[i : i + size]
             self._catalog.put_vectors(
                 [key for key, _ in some],
                 self._embedder.embed_documents([body for _, body in some]),
@@ -250,6 +257,8 @@ class _Run:
 
     def _settled(self) -> bool:
         """Whether Chroma's folder is there and no run was interrupted while writing into it."""
+        if self._small:
+            return self._catalog.meta("generation") != "0"
         chroma = self._catalog.meta("chroma")
         return (
             self._catalog.meta("unsettled") == "0"
@@ -264,7 +273,8 @@ class _Run:
         fresh, stale = sorted(following - current), sorted(current - following)
         chroma = catalog.meta("chroma")
         in_place = (
-            self._settled()
+            not self._small
+            and self._settled()
             and len(following) >= IN_PLACE_FROM
             and len(fresh) + len(stale) <= IN_PLACE_SHARE * len(following)
         )
@@ -272,6 +282,8 @@ class _Run:
         if in_place:
             catalog.set_meta(unsettled="1")
             vectors.update(index / chroma, fresh, catalog.vectors)
+        elif self._small:
+            chroma = ""
         else:
             chroma = f"chroma-{int(catalog.meta('generation')) + 1:06d}"
             vectors.build(index / chroma, sorted(following), catalog.vectors)

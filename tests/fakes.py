@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 
 from assistant.schema import Answer, Citation, Claim, Evidence, Hit, Status
 from indexing.dates import time_expressions
@@ -63,16 +64,15 @@ class ScriptedAssistant:
     answers: Mapping[str, Answer | Exception]
     questions: Sequence[str] = ()
     offered: Sequence[str] = ("quotes",)
+    next_questions: Sequence[str] = ()
+    embedder: None = None
     asked: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
-    reported: list[Answer] = field(default_factory=list)
 
     def stream(
         self,
         question: str,
         history: Sequence[tuple[str, str]] = (),
-        *,
-        engine: str | None = None,
-        cancelled: Callable[[], bool] = lambda: False,
+        **_: object,
     ) -> Iterator[Claim | Answer]:
         self.asked.append((question, list(history)))
         answer = self.answers[question]
@@ -95,14 +95,14 @@ class ScriptedAssistant:
     def starters(self) -> list[str]:
         return list(self.questions)
 
-    def report(self, answer: Answer, history: Sequence[tuple[str, str]] = ()) -> None:
-        if answer.text.startswith(GONE):
-            raise CorpusError("the disk is full")
-        self.reported.append(answer)
+    def follow_ups(self, answer: Answer, history: object = (), **_: object) -> list[str]:
+        return list(self.next_questions)
 
+    def original(self, source: str) -> Path | None:
+        return None
 
-GONE = "This article was removed."
-"""The text of an answer that cannot be reported."""
+    def joined(self, *indexes: Path) -> ScriptedAssistant:
+        return self
 
 
 def evidence(text: str, published: date | None = None, title: str = "A title") -> Evidence:

@@ -1,18 +1,19 @@
 """The real server and page over scripted answers: hostile articles, errors, what no corpus gives.
 
-Run as a program: `python scripted_server.py INDEX`.
+Run as a program: `python scripted_server.py INDEX [PORT]`.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from fakes import GONE, ScriptedAssistant, answered, cited, missing
+from fakes import ScriptedAssistant, answered, cited, missing
 
-from assistant.schema import Answer, Claim
+from assistant.schema import Agreement, Answer, Claim
 from assistant.server import serve
 from indexing.errors import CorpusError
 from indexing.settings import Settings
@@ -25,13 +26,22 @@ MARKUP = (
 HOSTILE = f"First line 😀😀.\r\n\r\n{MARKUP}\r\n<b>last</b> line.\r\n"
 LONG = "An opening line.\n" * 30_000 + "THE QUOTE" + "\nA closing line." * 30_000
 SECRET = "a detail of the inside"
+GONE = "This article was removed."
 
 
+@dataclass
 class Rehearsed(ScriptedAssistant):
-    """Scripted, except that it can say what it was asked before."""
+    """Scripted, except that it can say what it was asked before, and that "Slow?" has no answer
+    before there is a file `gate`."""
+
+    gate: Path = Path("gate")
 
     def stream(
-        self, question: str, history: Sequence[tuple[str, str]] = (), **options: object
+        self,
+        question: str,
+        history: Sequence[tuple[str, str]] = (),
+        cancelled: Callable[[], bool] = lambda: False,
+        **options: object,
     ) -> Iterator[Claim | Answer]:
         if question == "What did I ask?":
             asked = "; ".join(earlier for earlier, _ in history) or "nothing"
@@ -40,9 +50,11 @@ class Rehearsed(ScriptedAssistant):
         for item in super().stream(question, history, **options):
             yield item
             time.sleep(0.3)  # long enough to be seen between a claim and the whole
+            while question == "Slow?" and not (self.gate.exists() or cancelled()):
+                time.sleep(0.05)
 
 
-def assistant() -> ScriptedAssistant:
+def assistant(gate: Path) -> ScriptedAssistant:
     hostile = cited(
         HOSTILE,
         MARKUP,
@@ -56,13 +68,25 @@ def assistant() -> ScriptedAssistant:
             "Hostile?": answered(f"{MARKUP} [1]", hostile),
             "Long?": answered("THE QUOTE [1]", cited(LONG, "THE QUOTE", source="long.txt")),
             "Gone?": answered(f"{GONE} [1]", cited(GONE, GONE, source="gone.txt")),
+            "Moved?": answered("Moved. [1]", cited("Moved.", "Moved.")),
+            "Differ?": answered(
+                "Differ. [1][2]",
+                cited(HOSTILE, "First line"),
+                cited(LONG, "An opening line.", number=2, source="long.txt"),
+                agreement=(Agreement("First line", (1,)), Agreement("An opening line.", (2,))),
+            ),
+            "Slow?": answered("It took its time. [1]", cited(HOSTILE, "First line")),
             "Missing?": missing(cited(HOSTILE, "First line 😀😀.")),
             "Broken?": RuntimeError(SECRET),
             "Unreadable?": CorpusError("the *index* is gone; run `dateline index`"),
         },
         questions=["Hostile?", "Missing?"],
+        next_questions=["Long?", "What did I ask?"],
+        gate=gate,
     )
 
 
 if __name__ == "__main__":
-    serve(Settings(index=Path(sys.argv[1]), port=0), assistant())
+    index = Path(sys.argv[1])
+    port = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    serve(Settings(index=index, port=port), assistant(index / "gate"))

@@ -5,9 +5,18 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
+from fakes import evidence
 from test_select import evidence_of
 
-from assistant.agree import agreement, backing, difference, differences, differing, stated
+from assistant.agree import (
+    agreement,
+    backing,
+    difference,
+    differences,
+    differing,
+    hedge,
+    stated,
+)
 from assistant.schema import Claim, Evidence
 from assistant.understand import understand
 
@@ -168,3 +177,17 @@ def test_differences_pair_the_citations_of_two_articles() -> None:
         "The museum lost paintings to Brandt in May.",
     )
     assert differences(cited) == [(1, 3, ("Holm", "Brandt"))]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("More than 1,200 people died.", "more than "),
+        ("Just over 1,200 people died.", "just over "),
+        ("In all, 1,200 people died.", ""),
+        ("Officials said over lunch that 1,200 people died.", ""),
+    ],
+)
+def test_how_exact_a_value_is_its_own_sentence_says(text: str, said: str) -> None:
+    question = understand("How many people died?")
+    assert hedge(question, evidence(text)) == said

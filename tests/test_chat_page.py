@@ -2,114 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from conftest import ROOT
+from pages import ANSWER_MS, PHONE, NewPage, ask, in_view, open_library, say
+from playwright.sync_api import expect
 from running import Running, running
 from scripted_model import Script, serving
 from scripted_server import GONE, HOSTILE, MARKUP, SECRET
 
-ROOT = Path(__file__).parents[1]
 CORPUS = ROOT / "corpus"
 SCRIPTED = str(Path(__file__).with_name("scripted_server.py"))
-ANSWER_MS = 60_000
-PHONE = {"width": 360, "height": 740}
-DESK = {"width": 1280, "height": 800}
-
-NewPage = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("real") / "index"
-
-
-@pytest.fixture(scope="module")
-def dateline(tmp_path_factory: pytest.TempPathFactory, index: Path) -> Iterator[Running]:
-    """`dateline chat` over corpus/, as a user starts it."""
-    command = ["-m", "assistant.cli", "chat", "--corpus", str(CORPUS), "--index", str(index)]
-    with running([*command, "--port", "0"], tmp_path_factory.mktemp("cwd")) as started:
-        yield started
-        assert list(started.folder.iterdir()) == [], "it left files where it was started"
-
-
-@pytest.fixture(scope="module")
-def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    index = tmp_path_factory.mktemp("scripted") / "index"
-    with running([SCRIPTED, str(index)], tmp_path_factory.mktemp("cwd")) as started:
-        yield started
-
-
-@pytest.fixture
-def new_page(browser: Browser) -> Iterator[NewPage]:
-    """Opens the page of a server; afterwards checks that it asked no other host for anything, ran no
-    script of an article and reported no error."""
-    contexts, strange = [], []
-
-    def open_(server: Running, size: dict[str, int] = DESK) -> Page:
-        context = browser.new_context(viewport=size)  # type: ignore[arg-type]
-        contexts.append(context)
-        page = context.new_page()
-
-        def note_request(url: str) -> None:
-            if not url.startswith((server.url, "data:", "blob:")):
-                strange.append(url)
-
-        def note_said(kind: str, text: str) -> None:
-            # Chainlit gives its phone panel's title an id of its own, and Radix misses the one it gave.
-            # A page that was taken offline says so until it is closed.
-            forgiven = ("requires a `DialogTitle`", "ERR_INTERNET_DISCONNECTED")
-            if kind == "error" and not any(known in text for known in forgiven):
-                strange.append(text)
-
-        page.on("request", lambda request: note_request(request.url))
-        page.on("websocket", lambda ws: note_request(ws.url.replace("ws://", "http://")))
-        page.on("dialog", lambda dialog: strange.append(dialog.message))
-        page.on("pageerror", lambda error: strange.append(str(error)))
-        page.on("console", lambda said: note_said(said.type, said.text))
-        page.goto(server.url)
-        page.locator("#chat-input").wait_for()
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert strange == []
-
-
-def ask(page: Page, question: str) -> Locator:
-    """The answer to a question, once it is drawn."""
-    answers = page.locator(".dl-answer")
-    before = answers.count()
-    say(page, question)
-    expect(answers).to_have_count(before + 1, timeout=ANSWER_MS)
-    return answers.nth(before)
-
-
-def say(page: Page, question: str) -> None:
-    """Types a question as a reader does."""
-    page.locator("#chat-input").click()
-    page.keyboard.type(question)
-    expect(page.locator("#chat-submit")).to_be_enabled()  # once the socket is connected
-    page.keyboard.press("Enter")
-
-
-def in_view(page: Page, mark: Locator) -> bool:
-    """Whether the middle of `mark` is what the reader sees at its place, not hidden under a header."""
-    page.wait_for_timeout(600)  # the panel slides in
-    return bool(
-        mark.evaluate(
-            """(e) => {
-                const r = e.getClientRects()[0];
-                const at = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);
-                return at === e;
-            }"""
-        )
-    )
 
 
 # The real assistant over corpus/
@@ -139,6 +43,57 @@ def test_a_chip_opens_the_article_at_its_exact_quote(dateline: Running, new_page
     expect(mark).to_have_count(0)
     answer.locator(".dl-card").first.click()
     assert in_view(page, mark)
+
+
+def test_hovering_over_a_chip_shows_what_stands_behind_it(
+    dateline: Running, new_page: NewPage
+) -> None:
+    page = new_page(dateline)
+    answer = ask(page, "What is the MOU deadline?")
+    answer.locator(".dl-mark").first.hover()
+    card = page.locator(".dl-hover")
+    expect(card).to_be_visible()
+    quote = answer.locator(".dl-card .dl-quote bdi").first.text_content() or ""
+    expect(card).to_contain_text(quote)
+    expect(card).to_contain_text("Mining.com")
+    expect(card).to_contain_text(re.compile(r"4 Feb 2026, [\d,]+ days ago"))
+    expect(card).to_contain_text("mining-com-action-plans.md")
+
+
+def test_the_panel_leads_to_the_citations_beside_it(dateline: Running, new_page: NewPage) -> None:
+    page = new_page(dateline)
+    answer = ask(page, "What is the MOU deadline?")
+    count = answer.locator(".dl-card").count()
+    assert count >= 3
+    answer.locator(".dl-mark").first.click()
+    mark = page.locator(".dl-article mark")
+    earlier = page.get_by_role("button", name="Earlier citation")
+    later = page.get_by_role("button", name="Later citation")
+    for number in range(1, count + 1):
+        expect(page.get_by_text(f"Citation {number} of {count}")).to_be_visible()
+        quote = answer.locator(".dl-card .dl-quote bdi").nth(number - 1).text_content() or ""
+        expect(mark).to_have_text(quote)
+        assert in_view(page, mark)
+        if number < count:
+            later.click()
+    expect(later).to_be_disabled()
+    earlier.click()
+    expect(page.get_by_text(f"Citation {count - 1} of {count}")).to_be_visible()
+    expect(page.locator("#side-view-title")).to_contain_text(f"Source {count - 1}")
+
+
+def test_the_direct_answer_comes_first_then_dates_and_agreement(
+    dateline: Running, new_page: NewPage
+) -> None:
+    page = new_page(dateline)
+    answer = ask(page, "What is the MOU deadline?")
+    lead = answer.locator(".dl-text p").first
+    expect(lead).to_contain_text("6 March 2026")
+    weight = lead.evaluate("(e) => Number(getComputedStyle(e).fontWeight)")
+    assert weight >= 600
+    expect(answer.locator(".dl-badge.dl-past")).to_contain_text("passed")
+    expect(answer).to_contain_text("30 days after Wednesday, 4 February 2026")
+    expect(answer).to_contain_text("3 independent sources agree")
 
 
 def test_starters_ask_their_question(dateline: Running, new_page: NewPage) -> None:
@@ -215,6 +170,44 @@ def test_claims_stream_before_the_answer_and_are_not_shown_twice(
     expect(page.locator(".dl-note")).to_contain_text("characters, around the quote")
 
 
+def test_values_that_differ_stand_in_a_table_with_their_days(
+    scripted: Running, new_page: NewPage
+) -> None:
+    page = new_page(scripted)
+    answer = ask(page, "Differ?")
+    table = answer.get_by_role("table", name="The sources differ")
+    rows = table.locator("tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text("First line")
+    expect(rows.nth(0)).to_contain_text("A paper, 5 Feb 2026")
+    expect(rows.nth(1)).to_contain_text("An opening line.")
+    rows.nth(1).locator(".dl-mark").click()
+    assert in_view(page, page.locator(".dl-article mark"))
+
+
+def test_a_quote_that_no_longer_stands_is_not_highlighted(
+    scripted: Running, new_page: NewPage
+) -> None:
+    page = new_page(scripted)
+    ask(page, "Moved?").locator(".dl-mark").click()
+    expect(page.locator(".dl-note")).to_contain_text("nothing is highlighted")
+    expect(page.locator(".dl-article mark")).to_have_count(0)
+
+
+def test_escape_closes_the_panel_and_goes_back_to_its_chip(
+    scripted: Running, new_page: NewPage
+) -> None:
+    page = new_page(scripted)
+    chip = ask(page, "Differ?").locator(".dl-mark").first
+    chip.focus()
+    page.keyboard.press("Enter")
+    article = page.locator(".dl-article")
+    expect(article).to_be_focused()  # so that its arrow keys scroll it
+    page.keyboard.press("Escape")
+    expect(article).to_have_count(0)
+    expect(chip).to_be_focused()
+
+
 def test_the_keyboard_reaches_every_chip(scripted: Running, new_page: NewPage) -> None:
     page = new_page(scripted)
     answer = ask(page, "Missing?")
@@ -248,7 +241,7 @@ def test_follow_ups_see_the_conversation_and_a_new_chat_does_not(
     page = new_page(scripted)
     ask(page, "Missing?")
     expect(ask(page, "What did I ask?")).to_contain_text("You asked: Missing?")
-    page.locator("#new-chat-button").click()
+    page.locator("#header #new-chat-button").click()
     expect(page.locator("#starters")).to_be_visible()
     expect(ask(page, "What did I ask?")).to_contain_text("You asked: nothing")
 
@@ -262,28 +255,6 @@ def test_the_answer_is_copied_with_its_sources(scripted: Running, new_page: NewP
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith("Not in the articles.")
     assert "a.txt:0-" in copied
-
-
-def test_a_wrong_answer_is_kept_for_the_evaluation_set(
-    dateline: Running, index: Path, new_page: NewPage
-) -> None:
-    page = new_page(dateline)
-    ask(page, "What is the MOU deadline?")
-    page.get_by_role("button", name="Report as wrong").click()
-    expect(page.get_by_role("button", name="Reported, thank you")).to_be_disabled()
-    (line,) = (index / "reported.jsonl").read_text("utf-8").splitlines()
-    kept = json.loads(line)
-    assert kept["question"] == "What is the MOU deadline?"
-    assert "6 March 2026" in kept["answer"]
-    assert kept["history"] == []
-
-
-def test_a_report_that_cannot_be_kept_is_said(scripted: Running, new_page: NewPage) -> None:
-    page = new_page(scripted)
-    ask(page, "Gone?")
-    page.get_by_role("button", name="Report as wrong").click()
-    expect(page.get_by_text("the disk is full")).to_be_visible()
-    expect(page.get_by_role("button", name="Report as wrong")).to_be_enabled()
 
 
 def test_ctrl_c_ends_the_server_though_pages_are_open(tmp_path: Path, new_page: NewPage) -> None:
@@ -320,7 +291,6 @@ def test_a_model_answers_and_what_was_left_out_is_in_a_step(
         offered = {"DATELINE_MODEL": f"{one},{other}"}
         with running([*command, "--index", str(tmp_path / "i")], folder, **offered) as started:
             page = new_page(started)
-            page.locator("#chat-settings-open-modal").wait_for()
             answer = ask(page, "When is the MOU deadline?")
             expect(answer).to_contain_text("The memorandum of understanding was expected within")
             expect(answer).to_contain_text("A sentence of the model's draft was left out")
@@ -331,20 +301,17 @@ def test_a_model_answers_and_what_was_left_out_is_in_a_step(
             assert page.locator("a[href*=evil], img[src*=evil]").count() == 0
             assert model.requests[0]["model"] == "one"
 
-            page.locator("#chat-settings-open-modal").click()
-            page.get_by_role("combobox").click()
-            page.get_by_role("option", name="openai:other").click()
+            engines = open_library(page).get_by_label("What answers")
+            engines.select_option("openai:other")
             assert model.url not in page.content()
-            page.get_by_role("button", name="Confirm").click()
-            expect(page.get_by_role("dialog")).to_have_count(0)
-            ask(page, "When is the MOU deadline?")
+            page.get_by_role("button", name="Apply").click()
+            expect(page.get_by_text("Applies from the next question")).to_be_visible()
+            expect(ask(page, "When is the MOU deadline?")).to_contain_text("openai:other")
             assert model.requests[-1]["model"] == "other"
 
-            page.locator("#chat-settings-open-modal").click()
-            page.get_by_role("combobox").click()
-            page.get_by_role("option", name="quotes").click()
-            page.get_by_role("button", name="Confirm").click()
-            expect(page.get_by_role("dialog")).to_have_count(0)
+            open_library(page).get_by_label("What answers").select_option("quotes")
+            page.get_by_role("button", name="Apply").click()
+            expect(page.get_by_text("Applies from the next question")).to_be_visible()
             asked = len(model.requests)
             ask(page, "When is the MOU deadline?")
             assert len(model.requests) == asked

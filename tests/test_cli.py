@@ -37,6 +37,7 @@ ANSWER_KEYS = [
 ]
 CITATION_KEYS = [
     *("number", "source", "title", "publisher", "published", "quote", "start", "end", "page"),
+    "url",
 ]
 DATE_KEYS = ["phrase", "anchor", "date", "rule", "days_from_as_of", "citations"]
 

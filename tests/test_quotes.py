@@ -96,7 +96,7 @@ def lead(answer: Answer) -> str:
     ("question", "value", "source"),
     [
         ("How many passengers will the ferry carry?", "600", "ferry-gazette.md"),
-        ("How long will the museum stay closed?", "for two years", "museum-gazette.md"),
+        ("How long will the museum stay closed?", "For two years", "museum-gazette.md"),
         ("When was the museum damaged by a flood?", "9 February 2026", "museum-gazette.md"),
         ("When must the shipyard deliver the ferry?", "By 30 June 2026", "ferry-gazette.md"),
     ],

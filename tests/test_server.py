@@ -14,7 +14,8 @@ import pytest
 from running import Running, running
 
 from assistant.chat import folder
-from assistant.server import LOOPBACK, Guard, script_hashes, serve, without_other_hosts
+from assistant.chat.people import LOOPBACK
+from assistant.server import Guard, create_app, script_hashes, serve, without_other_hosts
 from indexing.errors import IndexStorage, SettingsError
 from indexing.settings import Settings
 
@@ -41,8 +42,14 @@ def test_healthz_answers_beside_the_page(client: httpx.Client) -> None:
     assert "<title>Dateline</title>" in page.text
 
 
-def test_the_page_names_no_other_host(client: httpx.Client) -> None:
-    assert not re.search(r"""(?:src|href|content)=["'](?:https?:)?//""", client.get("/").text)
+PAGES = ["/", "/login", "/login/callback?success=true", "/thread/x", "/element/x", "/anything/else"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_page_names_no_other_host(client: httpx.Client, path: str) -> None:
+    page = client.get(path)
+    assert not re.search(r"""(?:src|href|content)=["'](?:https?:)?//""", page.text)
+    assert page.headers["cache-control"] == "no-cache"
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/public/dateline.css", "/thread/x", "/logo"])
@@ -56,8 +63,9 @@ def test_every_answer_says_what_the_page_may_do(client: httpx.Client, path: str)
     assert found.headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_policy_permits_the_pages_own_inline_scripts(client: httpx.Client) -> None:
-    page = client.get("/")
+@pytest.mark.parametrize("path", PAGES)
+def test_the_policy_permits_the_pages_own_inline_scripts(client: httpx.Client, path: str) -> None:
+    page = client.get(path)
     hashes = script_hashes(page.text)
     assert hashes
     assert hashes in page.headers["content-security-policy"]
@@ -72,12 +80,11 @@ def test_other_sites_get_nothing(client: httpx.Client, path: str) -> None:
     assert client.get(path, headers={"Host": "evil.example"}).status_code == 403
 
 
-def test_uploads_and_strange_servers_are_off(client: httpx.Client) -> None:
+def test_uploads_are_limited_and_strange_servers_are_off(client: httpx.Client) -> None:
     settings = client.get("/project/settings").json()
-    assert settings["features"]["spontaneous_file_upload"]["enabled"] is False
+    assert settings["features"]["spontaneous_file_upload"]["max_size_mb"] == 50
     assert settings["features"]["mcp"]["enabled"] is False
     assert settings["features"]["unsafe_allow_html"] is False
-    assert settings["dataPersistence"] is False
     assert [s["message"] for s in settings["starters"]] == ["Hostile?", "Missing?"]
 
 
@@ -105,7 +112,19 @@ def test_an_index_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         folder.prepare(tmp_path / "chat" / "8000")
 
 
-async def _passed(scope: dict[str, Any], hosts: frozenset[str] | None = LOOPBACK) -> bool:
+def test_a_page_that_others_can_reach_is_not_served_unasked(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--open-to-all"):
+        serve(Settings(index=tmp_path / "index", host="0.0.0.0", port=0))
+    with pytest.raises(SettingsError, match="--open-to-all"):
+        create_app(Settings(index=tmp_path / "index", public_url="https://news.example.org"))
+    assert list(tmp_path.iterdir()) == []
+
+
+async def _passed(
+    scope: dict[str, Any],
+    hosts: frozenset[str] | None = LOOPBACK,
+    public: str | None = None,
+) -> bool:
     """Whether the guard lets a request through."""
     reached = False
 
@@ -116,7 +135,7 @@ async def _passed(scope: dict[str, Any], hosts: frozenset[str] | None = LOOPBACK
     async def nothing(*_: Any) -> Any:
         return {}
 
-    await Guard(app, hosts, "")(scope, nothing, nothing)
+    await Guard(app, hosts, "", public)(scope, nothing, nothing)
     return reached
 
 
@@ -148,6 +167,30 @@ def test_where_the_server_is_meant_for_others_any_name_of_it_will_do() -> None:
     headers = [(b"host", b"news.example"), (b"origin", b"https://news.example")]
     scope = {"type": "http", "path": "/", "headers": headers}
     assert asyncio.run(_passed(scope, hosts=None))
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "passes"),
+    [
+        ("news.example", "https://news.example", True),
+        ("News.Example", "https://NEWS.example", True),
+        ("127.0.0.1:8000", "https://news.example", True),  # the proxy did not pass the name on
+        ("127.0.0.1:8000", "http://127.0.0.1:8000", True),
+        ("news.example", "http://news.example", False),
+        ("news.example", "https://news.example.evil.example", False),
+        ("news.example", "https://evil.example", False),
+        ("other.example", "https://news.example", False),
+        ("other.example", None, False),
+    ],
+)
+def test_behind_a_proxy_the_page_is_known_by_its_public_address(
+    host: str, origin: str | None, passes: bool
+) -> None:
+    headers = [(b"host", host.encode())]
+    headers += [(b"origin", origin.encode())] if origin is not None else []
+    scope = {"type": "http", "path": "/", "headers": headers}
+    hosts = LOOPBACK | {"news.example"}
+    assert asyncio.run(_passed(scope, hosts, "https://news.example")) is passes
 
 
 def test_links_to_other_hosts_are_cut_out_and_own_ones_stay() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from fakes import answered, cited, missing
@@ -14,8 +17,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from assistant import show
-from assistant.schema import Agreement, AnswerDate
+from assistant.schema import Agreement, Answer, AnswerDate, Citation, Dropped, ModelUse, Status
+from indexing.schema import Passage
 
+AS_OF = date(2026, 11, 22)
 HOSTILE = [
     "<img src=x onerror=alert(1)> <script>alert(1)</script>",
     "[click](http://evil.example) ![pixel](http://evil.example/p.png)",
@@ -93,7 +98,7 @@ def test_no_article_puts_markup_of_its_own_into_an_answer(body: str, title: str,
     for shown in (answer, missing(citation)):
         page = _Page(MarkdownIt("commonmark").enable("table").render(show.as_markdown(shown)))
         assert set(page.tags) <= {"p", "ul", "li", "strong"}
-        for forbidden in (show.as_text(shown), json.dumps(show.to_view(shown)["plain"])):
+        for forbidden in (show.as_text(shown), json.dumps(show.to_view(shown, AS_OF)["plain"])):
             assert "\x1b" not in forbidden
             assert "\u202e" not in forbidden
 
@@ -103,7 +108,7 @@ def test_bold_and_marks_are_the_answers_own() -> None:
     answer = answered("**6 March 2026**: The pact [sic] is due. [1][7]", cited(raw, raw))
     html = MarkdownIt("commonmark").render(show.claim_as_markdown(answer.text, [1]))
     assert "<strong>6 March 2026</strong>" in html
-    pieces = show.to_view(answer)["lines"][0]["pieces"]
+    pieces = show.to_view(answer, AS_OF)["lines"][0]["pieces"]
     assert [p["text"] for p in pieces if p["kind"] == "mark"] == ["1"]  # [7] cites nothing
     assert "".join(p["text"] for p in pieces if p["kind"] == "text").endswith("[7]")
     assert "[sic]" in html
@@ -114,7 +119,7 @@ def test_a_list_stays_a_list() -> None:
     text = "- **Coal** [1]\n- Iron [2]"
     answer = answered(text, cited(raw, "Coal."), cited(raw, "Iron.", number=2))
     assert _Page(MarkdownIt().render(show.as_markdown(answer))).tags.count("li") == 4
-    assert [line["isItem"] for line in show.to_view(answer)["lines"]] == [True, True]
+    assert [line["isItem"] for line in show.to_view(answer, AS_OF)["lines"]] == [True, True]
     assert show.as_text(answer).startswith("- Coal [1]\n\n- Iron [2]")
 
 
@@ -125,9 +130,11 @@ def test_a_date_shows_its_rule_and_whether_it_has_passed() -> None:
     )
     answer = answered("Due. [1]", cited(raw, raw), dates=(when,))
     said = "“within 30 days” (4 February 2026 + 30 days), passed 261 days ago"
-    assert show.to_view(answer)["dates"][0] == {
+    assert show.to_view(answer, AS_OF)["dates"][0] == {
         "date": "6 March 2026",
-        "reckoning": said,
+        "rule": "“within 30 days” (4 February 2026 + 30 days)",
+        "distance": "passed 261 days ago",
+        "lies": "past",
         "citations": [1],
     }
     assert f"**6 March 2026**: {said} \\[1\\]" in show.as_markdown(answer)
@@ -150,7 +157,7 @@ def test_the_day_a_date_was_counted_from_is_said_once(
     raw = "then"
     when = AnswerDate("", anchor, "2026-03-06", rule, 0, (1,))
     answer = answered("[1]", cited(raw, raw), dates=(when,))
-    assert show.to_view(answer)["dates"][0]["reckoning"] == f"({said}), today"
+    assert show.to_view(answer, AS_OF)["dates"][0]["rule"] == f"({said})"
 
 
 @pytest.mark.parametrize(
@@ -168,8 +175,9 @@ def test_dates_are_as_precise_as_they_are_known(
 ) -> None:
     raw = "then"
     answer = answered("[1]", cited(raw, raw), dates=(AnswerDate("", None, iso, "", days, ()),))
-    drawn = show.to_view(answer)["dates"][0]
-    assert (drawn["date"], drawn["reckoning"]) == words
+    drawn = show.to_view(answer, AS_OF)["dates"][0]
+    assert (drawn["date"], drawn["distance"]) == words
+    assert drawn["lies"] == ("now" if days == 0 else "past" if days < 0 else "future")
 
 
 def test_agreement_is_said_only_where_there_is_something_to_compare() -> None:
@@ -180,9 +188,38 @@ def test_agreement_is_said_only_where_there_is_something_to_compare() -> None:
     differ = answered(
         "x [1][2]", one, other, agreement=(Agreement("30 days", (1,)), Agreement("60 days", (2,)))
     )
-    leads = [show.to_view(a)["agreement"]["lead"] for a in (alone, agreed, differ)]
-    assert leads == [None, "2 articles agree", "The articles differ"]
+    views = [show.to_view(a, AS_OF)["agreement"] for a in (alone, agreed, differ)]
+    assert [(view["kind"], view["count"]) for view in views] == [
+        ("one", 1),
+        ("agree", 2),
+        ("differ", 2),
+    ]
+    assert show.agreement_lead(agreed) == "2 articles agree"
+    nothing = answered("x [1][2]", one, other)
+    assert show.to_view(nothing, AS_OF)["agreement"]["kind"] == ""
     assert "The articles differ: 30 days [1]; 60 days [2]" in show.as_text(differ)
+
+
+def test_a_copy_is_no_independent_source() -> None:
+    raw = "30 days. 60 days."
+    one, copy = cited(raw, "30 days."), cited(raw, "30 days.", number=2, source="copy.txt")
+    answer = answered("x [1][2]", one, copy, agreement=(Agreement("30 days", (1, 2)),))
+    view = show.to_view(answer, AS_OF, {"a.txt": "a.txt", "copy.txt": "a.txt"})
+    assert view["agreement"]["kind"] == "one"
+
+
+def test_a_short_first_paragraph_is_the_direct_answer() -> None:
+    raw = "A sentence."
+    long = "word " * show.LEAD_CHARS
+    for text, leads in (
+        ("Direct. [1]\n\nMore. [1]", [True, False]),
+        (f"{long}[1]", [False]),
+        ("- An item [1]\n- Another [1]", [False, False]),
+    ):
+        view = show.to_view(answered(text, cited(raw, raw)), AS_OF)
+        assert [line["isLead"] for line in view["lines"]] == leads
+    refused = show.to_view(missing(cited(raw, raw)), AS_OF)
+    assert [line["isLead"] for line in refused["lines"]] == [False]
 
 
 def test_what_is_not_in_the_articles_is_said_first_and_the_nearest_are_named_so() -> None:
@@ -190,7 +227,7 @@ def test_what_is_not_in_the_articles_is_said_first_and_the_nearest_are_named_so(
     assert show.as_markdown(answer).startswith("**Not in the articles.**")
     assert show.as_text(answer).startswith("Not in the articles.")
     assert show.NEAREST in show.as_text(answer)
-    assert show.to_view(answer)["closest"][0]["label"].startswith("Nearest passage 1: ")
+    assert show.to_view(answer, AS_OF)["closest"][0]["label"].startswith("Nearest passage 1: ")
 
 
 def test_json_has_the_contracts_keys_in_their_order() -> None:
@@ -213,12 +250,179 @@ def test_json_has_the_contracts_keys_in_their_order() -> None:
             "start": 0,
             "end": len(raw),
             "page": None,
+            "url": None,
         }
     ]
     assert found["dates"][0]["anchor"] is None
     assert json.loads(json.dumps(found)) == found
     assert show.to_json(missing(cited(raw, raw)))["closest"] == found["citations"]
     assert show.to_json(answer)["id"] is None
+
+
+NUMBERS = st.lists(st.integers(0, 99), max_size=4).map(tuple)
+COUNTS = st.integers(0, 10**12)
+DAYS = st.one_of(st.none(), st.dates())
+WORDS = st.text(max_size=20)
+CITATIONS = st.lists(
+    st.builds(
+        Citation,
+        number=COUNTS,
+        source=WORDS,
+        title=WORDS,
+        publisher=st.one_of(st.none(), WORDS),
+        published=DAYS,
+        quote=WORDS,
+        start=COUNTS,
+        end=COUNTS,
+        page=st.one_of(st.none(), COUNTS),
+        url=st.one_of(st.none(), WORDS),
+    ),
+    max_size=3,
+).map(tuple)
+ANSWERS = st.builds(
+    Answer,
+    question=WORDS,
+    status=st.sampled_from(Status),
+    engine=WORDS,
+    confidence=st.floats(0, 1),
+    text=WORDS,
+    citations=CITATIONS,
+    dates=st.lists(
+        st.builds(AnswerDate, WORDS, DAYS, WORDS, WORDS, st.integers(), NUMBERS), max_size=2
+    ).map(tuple),
+    agreement=st.lists(st.builds(Agreement, WORDS, NUMBERS), max_size=2).map(tuple),
+    closest=CITATIONS,
+    dropped=st.lists(st.builds(Dropped, WORDS, WORDS), max_size=2).map(tuple),
+    notice=WORDS,
+    model=st.one_of(
+        st.none(),
+        st.builds(
+            ModelUse, WORDS, COUNTS, st.one_of(st.none(), COUNTS), st.one_of(st.none(), COUNTS)
+        ),
+    ),
+    timings_ms=st.dictionaries(WORDS, st.floats(0, 1e9), max_size=3),
+)
+
+
+@given(ANSWERS)
+def test_an_answer_comes_back_from_its_json(answer: Answer) -> None:
+    assert show.from_json(json.loads(json.dumps(show.to_json(answer, "q1")))) == answer
+
+
+def test_what_json_does_not_hold_does_not_come_back() -> None:
+    raw = "due within 30 days"
+    passage = Passage("a.txt", 0, len(raw), raw, ())
+    answer = answered("Due. [1]", cited(raw, raw), passages=(passage,))
+    assert answer.claims
+    assert show.from_json(show.to_json(answer)) == replace(answer, claims=(), passages=())
+
+
+def test_json_from_before_it_held_addresses_models_and_drafts_is_read() -> None:
+    raw = "due within 30 days"
+    answer = answered("Due. [1]", cited(raw, raw))
+    kept = show.to_json(answer)
+    del kept["dropped"], kept["notice"], kept["model"], kept["citations"][0]["url"]
+    assert show.from_json(kept) == replace(answer, claims=())
+
+
+def whole_json() -> dict[str, Any]:
+    """The JSON of an answer in which no list is empty and nothing is null."""
+    raw = "due within 30 days"
+    citation = cited(raw, raw, page=1, url="https://example.org")
+    return show.to_json(
+        answered(
+            "Due. [1]",
+            citation,
+            dates=(AnswerDate("in 30 days", date(2026, 2, 4), "2026-03-06", "rule", -261, (1,)),),
+            agreement=(Agreement("30 days", (1,)),),
+            closest=(citation,),
+            dropped=(Dropped("Never.", "nothing says it"),),
+            notice="A sentence was left out.",
+            model=ModelUse("m", 1, 2, 3),
+            timings_ms={"answer": 1.5},
+        )
+    )
+
+
+def places(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The way to everything inside a JSON value."""
+    parts = (
+        value
+        if isinstance(value, dict)
+        else dict(enumerate(value))
+        if isinstance(value, list)
+        else {}
+    )
+    for key, part in parts.items():
+        yield (*at, key)
+        yield from places(part, (*at, key))
+
+
+def is_refused(place: tuple[str | int, ...], wrong: object) -> None:
+    value = whole_json()
+    at: Any = value
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = wrong
+    with pytest.raises(ValueError, match=f"{place[0]!r} is missing or not of its form") as caught:
+        show.from_json(value)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "wrong", [True, {"secret": ["x"]}, [["secret"]], float("nan"), float("inf")], ids=repr
+)
+def test_what_is_of_no_right_type_is_refused_wherever_it_stands(wrong: object) -> None:
+    for place in places(whole_json()):
+        if place[0] != "id":
+            is_refused(place, wrong)
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        (("status",), "secret"),
+        (("question",), None),
+        (("confidence",), 1.1),
+        (("confidence",), -0.1),
+        (("confidence",), "0.5"),
+        pytest.param(("timings_ms", "answer"), 10**400, id="longer than any float"),
+        (("citations",), ""),
+        (("citations",), {}),
+        (("citations", 0), None),
+        (("citations", 0, "published"), "secret"),
+        (("citations", 0, "start"), -1),
+        (("citations", 0, "end"), 1.0),
+        (("dates", 0, "anchor"), "2026-02-30"),
+        (("dates", 0, "citations", 0), "1"),
+        (("model", "calls"), None),
+    ],
+)
+def test_what_no_answer_may_hold_is_refused(place: tuple[str | int, ...], wrong: object) -> None:
+    is_refused(place, wrong)
+
+
+@pytest.mark.parametrize(
+    "key", [k for k in whole_json() if k not in ("id", "dropped", "notice", "model")]
+)
+def test_json_without_a_key_is_refused(key: str) -> None:
+    value = whole_json()
+    del value[key]
+    with pytest.raises(ValueError, match=f"{key!r} is missing"):
+        show.from_json(value)
+
+
+@pytest.mark.parametrize("value", [None, "{}", [], 3, {}])
+def test_what_is_no_answers_json_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match="no answer in Dateline's JSON"):
+        show.from_json(value)
+
+
+@pytest.mark.parametrize("value", [None, "x", [], {}, {"number": 1}])
+def test_what_is_no_citations_json_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match="no citation in Dateline's JSON"):
+        show.citation_from_json(value)
 
 
 def test_terminal_text_keeps_to_its_width_and_places_every_quote() -> None:
@@ -272,7 +476,7 @@ def test_of_a_very_long_article_the_panel_gets_what_surrounds_the_quote(place: i
     assert shown in raw
     assert abs(len(shown) - show.WINDOW_CHARS) <= 5
     assert view["cut"] is not None
-    assert "5,000,005" in view["cut"]
+    assert view["cut"] == {"shown": f"{len(shown):,}", "total": "5,000,005"}
 
 
 @pytest.mark.parametrize(
@@ -297,8 +501,8 @@ def test_only_web_addresses_become_links(url: str | None, is_one: bool) -> None:
 def test_a_chip_brings_its_citation_back() -> None:
     raw = "😀 Text."
     citation = cited(raw, "Text.", page=2, url="https://example.org")
-    view = show.to_view(answered("Text. [1]", citation))["citations"][0]
-    assert show.citation_from_view(json.loads(json.dumps(view))) == citation
+    view = show.to_view(answered("Text. [1]", citation), AS_OF)["citations"][0]
+    assert show.citation_from_json(json.loads(json.dumps(view))) == citation
 
 
 @pytest.mark.parametrize(
@@ -318,6 +522,7 @@ def test_a_chip_brings_its_citation_back() -> None:
     ],
 )
 def test_what_is_not_a_chips_citation_is_refused(wrong: object) -> None:
-    view = show.to_view(answered("Text. [1]", cited("Text.", "Text.")))["citations"][0]
+    view = show.to_view(answered("Text. [1]", cited("Text.", "Text.")), AS_OF)["citations"][0]
     sent = view | wrong if isinstance(wrong, dict) and wrong else wrong
-    assert show.citation_from_view(sent) is None
+    with pytest.raises(ValueError, match="no citation"):
+        show.citation_from_json(sent)

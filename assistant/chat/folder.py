@@ -10,21 +10,11 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+from assistant.chat.words import words
 from indexing.errors import IndexStorage
 
 ASSETS = Path(__file__).parent / "assets"
 LANGUAGE = "en-US"
-
-_WORDS = {
-    "chat.input.placeholder": "Ask about your articles",
-    "chat.input.actions.stop": "Stop",
-    # Steps are named in full ("Searched 5 articles"), so Chainlit's "Used" before them goes.
-    "chat.messages.status.using": "",
-    "chat.messages.status.used": "",
-    "chat.watermark": "Every sentence is cited to your articles. Open a citation to check it.",
-    "navigation.newChat.button": "New chat",
-}
-"""Chainlit's words that are replaced; the rest are its own."""
 
 
 def prepare(root: Path) -> None:
@@ -40,6 +30,9 @@ def prepare(root: Path) -> None:
         translations.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ASSETS / "config.toml", root / ".chainlit" / "config.toml")
         (translations / f"{LANGUAGE}.json").write_text(json.dumps(_words()), encoding="utf-8")
+        script = root / "public" / "page.js"
+        said = f"window.dateline = {{ words: {json.dumps(words()['page'])} }};\n"
+        script.write_text(said + script.read_text(encoding="utf-8"), encoding="utf-8")
         # Empty, or Chainlit warns at every page load; with text it would add a "Readme" button.
         (root / f"chainlit_{LANGUAGE}.md").write_text("", encoding="utf-8")
     except OSError as exc:
@@ -55,21 +48,22 @@ def clear_session_files(root: Path) -> None:
 
 
 def _words() -> dict[str, object]:
+    """Chainlit's own texts with ours in place of some."""
     # Found without importing Chainlit, which writes to its folder as soon as it is imported.
     spec = find_spec("chainlit")
     origin = spec and spec.origin
     assert origin, "chainlit is a requirement"
     shipped = Path(origin).parent / "translations" / f"{LANGUAGE}.json"
-    words: dict[str, object] = json.loads(shipped.read_text(encoding="utf-8"))
-    for path, text in _WORDS.items():
+    merged: dict[str, object] = json.loads(shipped.read_text(encoding="utf-8"))
+    for path, text in words()["chainlit"].items():
         *parents, last = path.split(".")
-        at: dict[str, object] = words
+        at: dict[str, object] = merged
         for parent in parents:
             inner = at.setdefault(parent, {})
             assert isinstance(inner, dict)
             at = inner
         at[last] = text
-    return words
+    return merged
 
 
 _MEANT_FOR_OTHERS = (
@@ -80,12 +74,17 @@ _MEANT_FOR_OTHERS = (
 )
 
 
-def configure_environment(root: Path) -> dict[str, str]:
+def configure_environment(root: Path, secret: str = "", cookie: str = "") -> dict[str, str]:
     """Points Chainlit at `root` and hides the variables that would switch on its own adapters.
 
-    Returns what was hidden, for the caller to put back once Chainlit is imported.
+    `secret` signs the cookie named `cookie`; each is Chainlit's own where it is not given. Returns what was hidden, for the caller to put back once Chainlit is imported.
     """
     os.environ["CHAINLIT_APP_ROOT"] = str(root.resolve())
     os.environ["CHAINLIT_ENV_FILE"] = str(root.resolve() / "no.env")  # `.env` is read by Settings
     os.environ.setdefault("TRACELOOP_TELEMETRY", "false")
+    os.environ["CHAINLIT_COOKIE_SAMESITE"] = "lax"
+    if secret:
+        os.environ["CHAINLIT_AUTH_SECRET"] = secret
+    if cookie:
+        os.environ["CHAINLIT_AUTH_COOKIE_NAME"] = cookie
     return {name: os.environ.pop(name) for name in _MEANT_FOR_OTHERS if name in os.environ}

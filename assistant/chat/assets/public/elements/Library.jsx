@@ -1,0 +1,121 @@
+// The side panel of sources and settings: which articles, days and engine answers come from.
+import { useEffect, useState } from "react"
+
+const words = window.dateline.words
+const say = window.dateline.say
+const SHOWN = 200
+
+function tell(message) {
+  window.postMessage(message, location.origin)
+}
+
+function Row({ item, chosen, onChoose }) {
+  const id = `dl-source-${item.source}`
+  return (
+    <li className="dl-row">
+      <input type="checkbox" id={id} checked={chosen} onChange={() => onChoose(item.source)} />
+      <label htmlFor={id}>
+        <bdi className="dl-title">{item.title}</bdi>
+        <span className="dl-muted">
+          <bdi>{item.publisher || words.publisherUnknown}</bdi> · {item.day} · {item.passages}{" "}
+          {item.passages === 1 ? words.passage : words.passages}
+          {item.scope ? <span className="dl-badge">{item.scope === "person" ? words.kept : words.yours}</span> : null}
+        </span>
+        {item.repeats ? <span className="dl-muted">{say("repeats", { source: item.repeats })}</span> : null}
+      </label>
+      <button
+        type="button"
+        className="dl-step"
+        aria-label={`${words.openFile}: ${item.title}`}
+        title={item.source}
+        onClick={() => tell({ dateline: "article", source: item.source })}
+      >
+        ↗
+      </button>
+    </li>
+  )
+}
+
+export default function Library() {
+  const [limits, setLimits] = useState(props.limits)
+  const [query, setQuery] = useState("")
+  const [said, setSaid] = useState("")
+  const set = (change) => {
+    setSaid("")
+    setLimits({ ...limits, ...change })
+  }
+  const chosen = new Set(limits.sources)
+  const choose = (source) => {
+    const next = new Set(chosen)
+    next.has(source) ? next.delete(source) : next.add(source)
+    set({ sources: [...next] })
+  }
+  const folded = query.trim().toLowerCase()
+  const found = props.items.filter((item) =>
+    !folded || [item.title, item.publisher, item.source].join(" ").toLowerCase().includes(folded)
+  )
+  useEffect(() => {
+    const hear = ({ origin, data }) => {
+      if (origin !== location.origin || data?.dateline !== "limits") return
+      setSaid(data.problem || (data.said ? `${words.applied}: ${data.said}` : words.cleared))
+    }
+    window.addEventListener("message", hear)
+    return () => window.removeEventListener("message", hear)
+  }, [])
+  const apply = (wanted) => tell({ dateline: "set_limits", limits: wanted })
+  const clear = () => {
+    const none = { engine: props.engines[0].value, sources: [], since: null, until: null, asOf: null, quotes: null }
+    setLimits(none)
+    apply(none)
+  }
+  return (
+    <form
+      className="dl-library" data-panel="library"
+      onSubmit={(event) => {
+        event.preventDefault()
+        apply(limits)
+      }}
+    >
+      <fieldset>
+        <legend>{words.published}</legend>
+        <div className="dl-pair">
+          <label>{words.from}<input type="date" value={limits.since || ""} max={limits.until || undefined} onChange={(e) => set({ since: e.target.value || null })} /></label>
+          <label>{words.to}<input type="date" value={limits.until || ""} min={limits.since || undefined} onChange={(e) => set({ until: e.target.value || null })} /></label>
+        </div>
+      </fieldset>
+      <label>{words.asOfDay}
+        <input type="date" value={limits.asOf || ""} onChange={(e) => set({ asOf: e.target.value || null })} aria-describedby="dl-as-of-hint" />
+      </label>
+      <p id="dl-as-of-hint" className="dl-muted">{words.asOfHint}</p>
+      <div className="dl-pair">
+        <label>{words.engine}
+          <select value={limits.engine || props.engines[0].value} onChange={(e) => set({ engine: e.target.value })}>
+            {props.engines.map((e) => <option key={e.value} value={e.value}>{e.label}</option>)}
+          </select>
+        </label>
+        <label>{words.most}
+          <input type="number" min="1" max="10" placeholder={String(props.quotes)} value={limits.quotes ?? ""} onChange={(e) => set({ quotes: e.target.value ? Number(e.target.value) : null })} />
+        </label>
+      </div>
+      <fieldset>
+        <legend>{words.answersFrom}</legend>
+        <p className="dl-muted" aria-live="polite">
+          {chosen.size ? say("chosen", { n: chosen.size, total: props.items.length }) : `${words.allSources} (${props.items.length})`}
+        </p>
+        <input type="search" aria-label={words.find} placeholder={words.find} value={query} onChange={(e) => setQuery(e.target.value)} />
+        <ul>
+          {found.slice(0, SHOWN).map((item) => (
+            <Row key={item.source} item={item} chosen={chosen.has(item.source)} onChoose={choose} />
+          ))}
+        </ul>
+        {found.length === 0 ? <p className="dl-muted">{words.none}</p> : null}
+        {found.length > SHOWN ? <p className="dl-muted">{say("more", { n: found.length - SHOWN })}</p> : null}
+      </fieldset>
+      <div className="dl-buttons">
+        <button type="submit" className="dl-primary">{words.apply}</button>
+        <button type="button" className="dl-action" onClick={clear}>{words.clear}</button>
+        <span role="status" className="dl-muted">{said}</span>
+      </div>
+    </form>
+  )
+}

@@ -1,0 +1,349 @@
+"""A conversation as a file to keep: Markdown, or a page of HTML that needs nothing beside it.
+
+Pure functions; Chainlit is not imported here. Questions, articles and models' drafts are data: in
+Markdown they are escaped line by line, and the page's template escapes whatever it is given.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from assistant import show
+from assistant.schema import Agreement, Answer, AnswerDate, Citation, Status
+from indexing.settings import QUOTES
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a file says in words of ours. `{}` is filled in."""
+
+    language: str = "en"
+    kind: str = "Questions and answers about the articles"
+    untitled: str = "A conversation"
+    no_question: str = "A question without words"
+    contents: str = "Questions"
+    empty: str = "Nothing was asked in this conversation."
+    answered: str = "Answered from the articles"
+    not_found: str = show.NOT_FOUND
+    unanswered: str = "Not answered"
+    never_came: str = "No answer came to this question: it was stopped, or something failed."
+    asked: str = "asked {}"
+    quoted: str = "quoting the articles word for word"
+    written: str = "written by {}, each sentence checked against what it cites"
+    read: str = "read by {}"
+    limited: str = "Asked of these articles alone"
+    more: str = "and {} more"
+    note: str = "Note"
+    dates: str = "Dates"
+    counted: str = "Passed or ahead: as counted when the question was asked."
+    value: str = "Value"
+    stated_by: str = "Stated by"
+    sources: str = "Sources"
+    nearest: str = show.NEAREST
+    left_out: str = show.LEFT_OUT
+    left_out_for: str = "Left out: {}"
+    unnamed: str = show.UNNAMED
+    undated: str = "no date given"
+    page: str = "page {}"
+    mark: str = "Source {}: {}"
+    back: str = "Source {}, back to the answer"
+    exported: str = "Exported from Dateline on {}."
+    verified: str = (
+        "When a question was answered, every quote was compared with its article and stood there,"
+        " character by character, at the place given: file:start-end, counted in Unicode characters."
+        " Articles may have changed since."
+    )
+
+
+WORDS = Words()
+MOST_SOURCES = 20
+"""How many of the articles that a question was asked of are named."""
+LONGEST_NAME = 80
+UNREADABLE_NAME = "conversation"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question and what became of it. `answer` is None where none came; `sources` are the articles
+    it was asked of, empty for all."""
+
+    question: str
+    answer: Answer | None
+    asked: datetime
+    sources: tuple[str, ...] = ()
+
+
+def file_name(title: str, suffix: str) -> str:
+    """A name for the file of a conversation that every operating system takes: letters of ASCII,
+    digits and hyphens, then `suffix` (such as `.md`), 80 characters at most."""
+    letters = unicodedata.normalize("NFKD", re.sub(r"['’]", "", title))
+    words = re.findall(r"[A-Za-z0-9]+", letters.encode("ascii", "ignore").decode())
+    stem = "-".join(words)[: LONGEST_NAME - len(suffix)].strip("-")
+    if not stem:
+        return UNREADABLE_NAME + suffix
+    if re.fullmatch(r"(?i)con|prn|aux|nul|(com|lpt)\d", stem):  # names of devices on Windows
+        stem = f"{UNREADABLE_NAME}-{stem}"
+    return stem + suffix
+
+
+# What both forms say
+
+
+def _moment(when: datetime) -> str:
+    """`22 November 2026, 14:05 UTC`."""
+    return f"{show.long_date(when.date())}, {when:%H:%M} {when.tzname() or ''}".rstrip()
+
+
+def _text(answer: Answer) -> str:
+    """The answer's text without the notice that ends it, which is shown apart."""
+    return answer.text.removesuffix(answer.notice).rstrip()
+
+
+def _status(turn: Turn) -> str:
+    if turn.answer is None:
+        return WORDS.unanswered
+    return WORDS.answered if turn.answer.status is Status.ANSWERED else WORDS.not_found
+
+
+def _limits(turn: Turn) -> list[str]:
+    more = len(turn.sources) - MOST_SOURCES
+    return [*turn.sources[:MOST_SOURCES], *([WORDS.more.format(f"{more:,}")] if more > 0 else [])]
+
+
+def _writer(answer: Answer) -> str:
+    """Who wrote it; "" where nobody had to."""
+    if answer.status is Status.ANSWERED:
+        return WORDS.quoted if answer.engine == QUOTES else WORDS.written.format(answer.engine)
+    return "" if answer.engine == QUOTES else WORDS.read.format(answer.engine)
+
+
+def _day(published: date | None) -> str:
+    return show.long_date(published) if published else WORDS.undated
+
+
+def _span(citation: Citation) -> str:
+    return f":{citation.start}-{citation.end}"
+
+
+def _stating(value: Agreement, answer: Answer) -> list[Citation]:
+    return [c for c in answer.citations if c.number in value.citations]
+
+
+def _name(citation: Citation) -> str:
+    return citation.publisher or citation.title
+
+
+def _short_name(citation: Citation) -> str:
+    """`A paper, 5 Feb 2026`."""
+    return f"{_name(citation)}, {show.short_date(citation.published)}"
+
+
+def _link(citation: Citation) -> str | None:
+    """The article's address, where it may be a link and reads as what it is."""
+    url = citation.url
+    return url if url and show.is_web_address(url) and show.plain(url) == url else None
+
+
+def _paragraphs(quote: str) -> list[list[str]]:
+    """The lines of a quote, cut at empty ones."""
+    parts = re.split(r"\n\s*\n", "\n".join(map(show.plain, quote.splitlines())))
+    return [lines for part in parts if (lines := [line for line in part.split("\n") if line])]
+
+
+# Markdown
+
+
+def as_markdown(title: str, turns: Sequence[Turn], exported: datetime) -> str:
+    """The conversation in Markdown (CommonMark with tables) whose only markup and links are ours."""
+    blocks = [f"# {_as_heading(title) or WORDS.untitled}"]
+    for turn in turns:
+        blocks += _turn_as_markdown(turn)
+    if not turns:
+        blocks.append(WORDS.empty)
+    blocks += ["---", f"{WORDS.exported.format(_moment(exported))} {WORDS.verified}"]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _as_heading(text: str) -> str:
+    # Number signs after a space would close the heading and be lost.
+    return re.sub(r"(?<= )(#+)$", r"\\\1", show.escape_markdown(text))
+
+
+def _turn_as_markdown(turn: Turn) -> list[str]:
+    about = [f"**{_status(turn)}**", WORDS.asked.format(_moment(turn.asked))]
+    if turn.answer and (writer := _writer(turn.answer)):
+        about.append(show.escape_markdown(writer))
+    blocks = [f"## {_as_heading(turn.question) or WORDS.no_question}", " · ".join(about)]
+    if turn.sources:
+        named = ", ".join(map(show.escape_markdown, _limits(turn)))
+        blocks.append(f"{WORDS.limited}: {named}")
+    if turn.answer is None:
+        return [*blocks, WORDS.never_came]
+    return [block for block in [*blocks, *_answer_as_markdown(turn.answer)] if block]
+
+
+def _answer_as_markdown(answer: Answer) -> list[str]:
+    blocks = [show.claim_as_markdown(_text(answer), [c.number for c in answer.citations])]
+    if answer.notice:
+        blocks.append(f"**{WORDS.note}:** {show.escape_markdown(answer.notice)}")
+    if answer.dates:
+        dates = "\n".join(map(_date_as_markdown, answer.dates))
+        blocks += [f"### {WORDS.dates}", dates, WORDS.counted]
+    if lead := show.agreement_lead(answer):
+        blocks += [f"### {lead}", _agreement_as_markdown(answer)]
+    if answer.citations:
+        blocks.append(f"### {WORDS.sources}")
+        blocks += map(_citation_as_markdown, answer.citations)
+    if answer.closest:
+        blocks.append(f"### {WORDS.nearest}")
+        blocks += map(_citation_as_markdown, answer.closest)
+    if answer.dropped:
+        blocks += [f"### {WORDS.left_out}", show.dropped_as_markdown(answer)]
+    return blocks
+
+
+def _marks(numbers: Sequence[int]) -> str:
+    return show.escape_markdown(show.marks(numbers))
+
+
+def _date_as_markdown(when: AnswerDate) -> str:
+    day = show.escape_markdown(show.reduced_date(when.date))
+    told = ", ".join(part for part in (show.rule_of(when), show.distance_of(when)) if part)
+    return f"- **{day}**: {show.escape_markdown(told)} {_marks(when.citations)}".rstrip()
+
+
+def _agreement_as_markdown(answer: Answer) -> str:
+    rows = [f"| {WORDS.value} | {WORDS.stated_by} |", "| --- | --- |"]
+    for value in answer.agreement:
+        stating = "; ".join(
+            f"{_marks([c.number])} {show.escape_markdown(_short_name(c))}"
+            for c in _stating(value, answer)
+        )
+        rows.append(f"| {show.escape_markdown(value.value)} | {stating} |")
+    return "\n".join(rows)
+
+
+def _citation_as_markdown(citation: Citation) -> str:
+    title = show.escape_markdown(citation.title) or show.escape_markdown(citation.source)
+    about = [
+        f"{_marks([citation.number])} **{title}**",
+        show.escape_markdown(citation.publisher or WORDS.unnamed),
+        _day(citation.published),
+        show.escape_markdown(citation.source + _span(citation)),
+    ]
+    if citation.page is not None:
+        about.append(WORDS.page.format(citation.page))
+    if link := _link(citation):
+        about.append(f"<{link}>")
+    quote = "\n>\n".join(
+        "\n".join(f"> {show.escape_markdown(line)}" for line in lines)
+        for lines in _paragraphs(citation.quote)
+    )
+    return f"{' · '.join(about)}\n\n{quote}".rstrip()
+
+
+# HTML
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of an answer's text as the page shows it. `is_first`: the first mark of its citation,
+    where its source leads back to."""
+
+    kind: str
+    text: str
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, or the items of a list."""
+
+    is_list: bool
+    lines: tuple[tuple[Run, ...], ...]
+
+
+def as_html(title: str, turns: Sequence[Turn], exported: datetime) -> str:
+    """The conversation as one page of HTML: no script, nothing loaded, light or dark, printable."""
+    template = _environment().get_template("export.html.j2")
+    return template.render(title=title, turns=turns, exported=exported)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_harmless,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["words"] = WORDS
+    environment.filters.update(
+        agreement_lead=show.agreement_lead,
+        blocks=_blocks,
+        by_number=_by_number,
+        day=_day,
+        distance=show.distance_of,
+        limits=_limits,
+        link=_link,
+        moment=_moment,
+        name=_name,
+        paragraphs=_paragraphs,
+        plain=show.plain,
+        reduced_date=show.reduced_date,
+        rule=show.rule_of,
+        short_date=show.short_date,
+        short_name=_short_name,
+        span=_span,
+        status=_status,
+        writer=_writer,
+    )
+    environment.tests["marked"] = _is_marked
+    return environment
+
+
+def _harmless(value: Any) -> Any:
+    """Words without the characters that reverse what follows, or that no file can hold."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return re.sub(r"\S+", lambda run: show.plain(run[0]), re.sub(r"[^\S\xa0]", " ", value))
+
+
+def _blocks(answer: Answer) -> list[Block]:
+    """The answer's text as the page shows it; a mark stays on the line of the word before it."""
+    blocks: list[Block] = []
+    seen: set[str] = set()
+    for line in show.lines(_text(answer), [c.number for c in answer.citations]):
+        runs = []
+        for piece, after in zip(line.pieces, (*line.pieces[1:], None), strict=True):
+            is_marked = piece.kind == "text" and after is not None and after.kind == "mark"
+            text = re.sub(r"\s+$", "\u00a0", piece.text) if is_marked else piece.text
+            number = piece.kind == "mark" and str(int(piece.text))
+            runs.append(Run(piece.kind, number or text, bool(number) and number not in seen))
+            seen |= {number} if number else set()
+        if line.is_item and blocks and blocks[-1].is_list:
+            blocks[-1] = Block(True, (*blocks[-1].lines, tuple(runs)))
+        else:
+            blocks.append(Block(line.is_item, (tuple(runs),)))
+    return blocks
+
+
+def _is_marked(citation: Citation, blocks: Sequence[Block]) -> bool:
+    runs = (run for block in blocks for line in block.lines for run in line)
+    return any(run.is_first and run.text == str(citation.number) for run in runs)
+
+
+def _by_number(answer: Answer) -> Mapping[int, Citation]:
+    return {citation.number: citation for citation in answer.citations}

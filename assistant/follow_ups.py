@@ -1,0 +1,293 @@
+"""Questions to ask next, made from sentences that an answer has not quoted.
+
+Overgenerate and select (Heilman and Smith 2010, "Good question! Statistical ranking for question
+generation"): `clauses` makes the questions that a sentence answers; the best of them are asked, and
+kept only when Dateline answers them with that very sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from assistant.clauses import Made, Told, questions_of
+from assistant.schema import Answer, Citation, Status
+from assistant.select import LEANS, coverage, is_same, quotable, stems_of
+from assistant.support import calibration
+from assistant.understand import content_terms, understand
+from indexing.catalog import StoredPassage, View
+from indexing.errors import SettingsError
+
+LONGEST = 90
+"""Characters of a question."""
+TRIED = 7
+"""Questions that are asked to see whether they are answered, some 150 ms each on one core."""
+READ = 30
+"""Sentences that are parsed, some 5 ms each."""
+SOURCES = 4
+PASSAGES = 8
+"""Articles, and passages of each, whose sentences are considered."""
+FEWEST_WORDS, MOST_WORDS = 5, 38
+"""Of a sentence that a question is made from."""
+LONGEST_WORD = 22
+"""Letters; a longer one is none."""
+MARGIN = 0.08
+"""How far above the threshold of an answer a question must be supported."""
+SAME_MATTER = 0.6
+"""Cosine similarity of the mean vectors of two articles, from which they tell of one matter."""
+ALIKE = 0.6
+"""Share of a question's words that another has, from which they ask the same."""
+AGAIN = 1.2
+"""Merit lost for each question of the same form that is already suggested."""
+TO_COME = 0.6
+OF_THE_WEEK = -2.0
+"""Merit of asking for a day that is still ahead; for one that is but the news's own."""
+ON_IT = 0.5
+"""Share of a refused question's words, each weighed by its rarity, that a sentence must have."""
+_MERITS = {
+    "when": 3.0, "why": 3.0, "who": 2.8, "how much": 2.6, "share": 2.4, "how many": 2.4, "how long": 2.4,
+    "plan": 2.2, "said": 2.0, "office": 1.6,
+}  # fmt: skip
+"""How welcome a form is."""
+
+Ask = Callable[[str], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A question and the sentence it was made from. Of larger `merit` is tried sooner."""
+
+    made: Made
+    told: Told
+    merit: float
+
+    @property
+    def question(self) -> str:
+        return self.made.question
+
+
+def warm() -> None:
+    """Loads the parser, which takes some 2 s, so that the first suggestions need not wait for it.
+
+    Does nothing where it is not installed: there are no suggestions then.
+    """
+    from assistant.claims.grammar import parse
+
+    with suppress(SettingsError):
+        parse("Ready.")
+
+
+def suggested(
+    answer: Answer,
+    history: Sequence[tuple[str, str]],
+    sentences: Iterable[Told],
+    ask: Ask,
+    most: int,
+    cancelled: Callable[[], bool],
+) -> list[str]:
+    """At most `most` questions, best first, that `ask` answers with something new.
+
+    `history` holds the turns before `answer`, oldest first. Once `cancelled` is true there are none;
+    nor are there where the parser is not installed.
+    """
+    earlier = [answer.question, *(question for question, _ in history)]
+    said = " ".join([answer.text, *(c.quote for c in answer.citations), *(a for _, a in history)])
+    topic = _topic(answer)
+    left: list[Candidate] = []
+    try:
+        for told in sentences:
+            if cancelled():
+                return []
+            left += [
+                c
+                for c in _candidates(told, topic)
+                if _is_fit(c.question, earlier)
+                and (answer.citations or topic & stems_of(c.question))
+                and not (c.made.value and _states(said, c.made.value))
+            ]
+    except SettingsError:
+        return []
+    kept: list[Candidate] = []
+    for _ in range(TRIED):
+        forms = [k.made.form for k in kept]
+        left = [c for c in left if not any(_is_close(c, k) for k in kept)]
+        if not left or len(kept) >= most or cancelled():
+            break
+        best = max(left, key=lambda c: (c.merit - AGAIN * forms.count(c.made.form), c.question))
+        left.remove(best)
+        if _is_answered(best, ask(best.question), said):
+            kept.append(best)
+    return [] if cancelled() else [k.question for k in kept]
+
+
+def _topic(answer: Answer) -> frozenset[str]:
+    """The stems of what was asked and quoted."""
+    return stems_of(f"{answer.question} {' '.join(c.quote for c in answer.citations)}")
+
+
+def _candidates(told: Told, topic: frozenset[str]) -> Iterator[Candidate]:
+    for made in questions_of(told):
+        stems = stems_of(made.question)
+        merit = _MERITS[made.form] + len(topic & stems) / (1 + len(stems)) - 0.1 * told.far
+        if made.form == "when":
+            merit += TO_COME if told.is_to_come else OF_THE_WEEK if told.is_fresh else 0
+        yield Candidate(made, told, merit)
+
+
+# --- the sentences to make them from ---------------------------------------------------------------
+
+
+def unquoted(view: View, answer: Answer) -> list[Told]:
+    """At most READ sentences that questions may be made from, nearest to the answer first: of the
+    articles that it cites, or names as the closest, and of others it was chosen from on the same matter."""
+    shown = answer.citations or answer.closest
+    searched = {(p.source, p.start): n for n, p in enumerate(answer.passages)}
+    sources = _on_the_matter(
+        view,
+        list(dict.fromkeys([*(c.source for c in shown), *(p.source for p in answer.passages)])),
+    )
+    topic = _topic(answer)
+    told: list[Told] = []
+    for rank, source in enumerate(sources):
+        starts = [c.start for c in shown if c.source == source]
+        starts = starts or [p.start for p in answer.passages if p.source == source]
+        stored = sorted(
+            view.passages_of(source), key=lambda s: min(abs(s.passage.start - at) for at in starts)
+        )[:PASSAGES]
+        article = " ".join(s.passage.text for s in stored)
+        for s in stored:
+            behind = searched.get((source, s.passage.start), len(searched)) / (1 + len(searched))
+            told += _told(view, s, article, rank + behind, starts, topic, answer.question)
+    if not answer.citations:
+        told = [t for t in told if _is_on(answer.question, t.text, view)]
+    quoted = [c.quote for c in answer.citations]
+    fresh: dict[tuple[str, ...], Told] = {}
+    for t in sorted(told, key=lambda t: (t.far, t.source, t.place.start)):
+        if len(fresh) == READ:
+            break
+        if not any(is_same(t.text, quote) for quote in quoted):
+            fresh.setdefault(content_terms(t.text), t)
+    return list(fresh.values())
+
+
+def _is_on(question: str, text: str, view: View) -> bool:
+    """Whether a sentence has the words that tell what a question is about."""
+    asked = understand(question)
+    weights = {term: view.rarity(term) for term in asked.terms}
+    return coverage(asked, stems_of(text), weights) >= ON_IT
+
+
+def _on_the_matter(view: View, sources: Sequence[str]) -> list[str]:
+    """The first source, and those after it that are about the same."""
+    if not sources:
+        return []
+    alike = view.likeness(sources[0], sources[1:])
+    return [s for s in sources if alike.get(s, s == sources[0]) >= SAME_MATTER][:SOURCES]
+
+
+def _told(
+    view: View,
+    stored: StoredPassage,
+    article: str,
+    far: float,
+    starts: Sequence[int],
+    topic: frozenset[str],
+    asked: str,
+) -> Iterator[Told]:
+    passage, published = stored.passage, stored.info.published
+    times = view.times_between(passage.source, passage.start, passage.end)
+    named = stems_of(stored.info.title) | stems_of(asked)
+    for whole in passage.sentences:
+        start = whole.start - passage.start
+        place, raw = quotable(whole, passage.text[start : start + whole.end - whole.start])
+        text = " ".join(raw.split())
+        if not _PLAIN.fullmatch(text) or LEANS.match(text) or _PERSONAL.search(text):
+            continue
+        if not FEWEST_WORDS <= len(text.split()) <= MOST_WORDS:
+            continue
+        own = tuple(t for t in times if place.start <= t.start and t.end <= place.end)
+        ahead = [(t.last - published).days for t in own if t.last and published]
+        is_to_come, is_fresh = any(d > 0 for d in ahead), any(-8 < d <= 0 for d in ahead)
+        away = min(abs(place.start - at) for at in starts)
+        near = len(topic & stems_of(text)) / (1 + len(topic))
+        distance = far + min(away / 1000, 3) - 3 * near - is_to_come
+        yield Told(passage.source, place, text, own, article, named, is_to_come, is_fresh, distance)
+
+
+# Prose: no markup, no address, nothing that is not seen.
+_PLAIN = re.compile(
+    r"[A-Z“\"$€£](?:[^\W_]|[ .,;:'’‘\"“”$€£¥%&()–—-])*[^\W_](?:[%)]|['’]s)?[.”\"]{1,2}"
+)
+_PERSONAL = re.compile(r"\b(?:I|me|my|mine|we|us(?![A-Z])|our|you|your)\b")
+_ADDRESS = re.compile(r"\w{2}\.\w{2}|\bwww\b", re.IGNORECASE)
+_NOT_ALONE = re.compile(
+    r"\b(?:it|its|itself|he|him|his|she|her|hers|they|them|their|themselves|this|that|these|those|there|here|such|both|"
+    r"others?|another|former|latter|same|ones?|then|today|yesterday|tomorrow|ago|now|earlier|later|"
+    r"the (?:two|three|four|five) \w+|meanwhile|separately|also|already|however|too|who|whom|which|whose|where|when|respectively)\b",
+    re.IGNORECASE,
+)
+"""What points to other words of its article, or to its day; in a conversation, to what was said there."""
+
+
+# --- whether a question will do --------------------------------------------------------------------
+
+
+def _is_fit(question: str, earlier: Sequence[str]) -> bool:
+    """Whether the question can be read by itself, and was not asked before."""
+    rest = _OPENING.sub("", question)
+    if len(question) > LONGEST or _NOT_ALONE.search(rest) or _ADDRESS.search(question):
+        return False
+    if not _QUESTION.fullmatch(question) or max(map(len, question.split())) > LONGEST_WORD:
+        return False
+    terms = content_terms(rest)
+    fewest = 4 if question.startswith("How many") else 3
+    if len(terms) < 2 or not (_has_name(rest) or len(terms) >= fewest):
+        return False
+    own = stems_of(question)
+    return not any(len(own & stems_of(asked)) >= ALIKE * len(own) for asked in earlier)
+
+
+_OPENING = re.compile(r"(?:When|Who|Why|How (?:many|much|long)|By what percentage|What)\b")
+_QUESTION = re.compile(r"[A-Z](?:[^\W_]|[ .,'’$€£¥%&-])*\?")
+
+
+def _has_name(text: str) -> bool:
+    return re.search(r"\b[A-Z]", text) is not None
+
+
+def _overlap(a: str, b: str) -> float:
+    one, two = stems_of(a), stems_of(b)
+    return len(one & two) / max(1, min(len(one), len(two)))
+
+
+def _is_close(a: Candidate, b: Candidate) -> bool:
+    return a.told == b.told or _overlap(a.question, b.question) >= ALIKE
+
+
+def _states(text: str, value: str) -> bool:
+    found = re.search(rf"(?<![\w.]){re.escape(value)}(?![\w]|[.,]\d)", text, re.IGNORECASE)
+    return found is not None
+
+
+def _is_answered(candidate: Candidate, reply: Answer, said: str) -> bool:
+    """Whether the reply rests first of all on the sentence that the question was made from, or on one
+    that says the same, and that has not been said."""
+    if reply.status is not Status.ANSWERED or not reply.citations:
+        return False
+    if reply.confidence < calibration().threshold + MARGIN:
+        return False
+    told, made, first = candidate.told, candidate.made, reply.citations[0]
+    if first.quote in said or not (_stands_in(told, first) or is_same(first.quote, told.text)):
+        return False
+    if made.form == "when":
+        return bool(reply.dates) and reply.dates[0].phrase.casefold() == made.value.casefold()
+    return not made.value or any(_states(bold, made.value) for bold in _BOLD.findall(reply.text))
+
+
+_BOLD = re.compile(r"\*\*(.+?)\*\*")
+
+
+def _stands_in(told: Told, c: Citation) -> bool:
+    return c.source == told.source and c.start < told.place.end and told.place.start < c.end
