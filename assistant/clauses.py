@@ -160,7 +160,7 @@ class _Clause:
         heads = [self.subject, *(c for c in self.subject.rights if c.dep_ == "appos")]
         named = next(filter(is_name, heads), None)  # "the mediator, Elin Saar, said"
         by = speaker(named, self.told.article) if named and not self.helpers else ""
-        for said in self.verb.rights:
+        for said in self.verb.children:
             if self.verb.lemma_ == "call" and said.dep_ == "dobj":
                 topics = [said]
             elif self.verb.lemma_ in _SAYS | {"call"} and said.dep_ == "ccomp":
@@ -180,8 +180,9 @@ class _Clause:
             form, opening, value = self._counted(node, is_subject)
             places = {t.i for t in node.subtree if form != "how much" or t.i <= node.i}
             rest = self._rest(timed | places)
-            if not opening or rest is None:
-                continue
+            is_vague = form == "how much" and not rest and self.verb.lemma_ != "cost"
+            if not opening or rest is None or is_vague:
+                continue  # "approved $40 million": for what?
             if is_subject:
                 yield Made(form, self._following(opening, rest), value)
             elif subject is not None:
@@ -284,10 +285,10 @@ class _Clause:
     def _time_words(self) -> Iterator[tuple[TimeExpression, range]]:
         """The places of the words of each time of the sentence; of "due on Friday", those of the day."""
         for time in self.told.times:
-            phrase = " ".join(time.phrase.split())
-            phrase = re.sub(r"^due\s+(?:(?:on|by)\s+)?", "", phrase, flags=re.IGNORECASE)
-            at = self.told.text.find(phrase)
-            span = self.verb.doc.char_span(at, at + len(phrase), alignment_mode="expand")
+            words = " ".join(time.phrase.split())
+            words = re.sub(r"^due\s+(?:(?:on|by)\s+)?", "", words, flags=re.IGNORECASE)
+            at = self.told.text.find(words)
+            span = self.verb.doc.char_span(at, at + len(words), alignment_mode="expand")
             if at >= 0 and span is not None and len(span):
                 yield time, range(span.start, span.end)
 

@@ -69,7 +69,7 @@ class Candidate:
 
 
 def warm() -> None:
-    """Loads the parser, which takes some 2 s, so that the first suggestions need not wait for it.
+    """Loads the parser, which takes some 1.6 s, so that the first suggestions need not wait for it.
 
     Does nothing where it is not installed: there are no suggestions then.
     """
@@ -92,7 +92,9 @@ def suggested(
     `history` holds the turns before `answer`, oldest first. Once `cancelled` is true there are none;
     nor are there where the parser is not installed.
     """
-    earlier = [answer.question, *(question for question, _ in history)]
+    earlier = [question for question, _ in history]
+    if answer.citations:  # what is like a refused question, and answered, is welcome
+        earlier.append(answer.question)
     said = " ".join([answer.text, *(c.quote for c in answer.citations), *(a for _, a in history)])
     topic = _topic(answer)
     left: list[Candidate] = []
@@ -132,6 +134,8 @@ def _candidates(told: Told, topic: frozenset[str]) -> Iterator[Candidate]:
         stems = stems_of(made.question)
         merit = _MERITS[made.form] + len(topic & stems) / (1 + len(stems)) - 0.1 * told.far
         if made.form == "when":
+            if told.is_fresh and not _is_telling(made.question.removeprefix("When")):
+                continue
             merit += TO_COME if told.is_to_come else OF_THE_WEEK if told.is_fresh else 0
         yield Candidate(made, told, merit)
 
@@ -161,7 +165,7 @@ def unquoted(view: View, answer: Answer) -> list[Told]:
             behind = searched.get((source, s.passage.start), len(searched)) / (1 + len(searched))
             told += _told(view, s, article, rank + behind, starts, topic, answer.question)
     if not answer.citations:
-        told = [t for t in told if _is_on(answer.question, t.text, view)]
+        told = _on_it(view, answer.question, told)
     quoted = [c.quote for c in answer.citations]
     fresh: dict[tuple[str, ...], Told] = {}
     for t in sorted(told, key=lambda t: (t.far, t.source, t.place.start)):
@@ -172,11 +176,11 @@ def unquoted(view: View, answer: Answer) -> list[Told]:
     return list(fresh.values())
 
 
-def _is_on(question: str, text: str, view: View) -> bool:
-    """Whether a sentence has the words that tell what a question is about."""
+def _on_it(view: View, question: str, told: Sequence[Told]) -> list[Told]:
+    """The sentences that have enough of the words that tell what a question is about."""
     asked = understand(question)
     weights = {term: view.rarity(term) for term in asked.terms}
-    return coverage(asked, stems_of(text), weights) >= ON_IT
+    return [t for t in told if coverage(asked, stems_of(t.text), weights) >= ON_IT]
 
 
 def _on_the_matter(view: View, sources: Sequence[str]) -> list[str]:
@@ -251,6 +255,11 @@ def _is_fit(question: str, earlier: Sequence[str]) -> bool:
 
 _OPENING = re.compile(r"(?:When|Who|Why|How (?:many|much|long)|By what percentage|What)\b")
 _QUESTION = re.compile(r"[A-Z](?:[^\W_]|[ .,'’$€£¥%&-])*\?")
+
+
+def _is_telling(text: str) -> bool:
+    """Whether a day of this week may be asked for: not when "a review" was opened."""
+    return _has_name(text) and len(content_terms(text)) >= 4
 
 
 def _has_name(text: str) -> bool:

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -54,6 +55,7 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        threading.Thread(target=assistant.warm, daemon=True).start()
         yield
         chat.close()
         folder.clear_session_files(root)

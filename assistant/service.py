@@ -285,6 +285,10 @@ class Assistant:
         titles = dict.fromkeys(info.title for info in newest if info.voice == info.source)
         return [about(title) for title in titles][:most]
 
+    def warm(self) -> None:
+        """Loads now what would make the first reader wait later: the parser of `follow_ups`."""
+        follow_ups.warm()
+
     def check_engine(self, engine: str) -> None:
         """Raises SettingsError where there is no such engine, or it lacks a package or a key."""
         self._engines.call(engine, lambda: False)

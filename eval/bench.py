@@ -7,6 +7,8 @@ are its own. What counts are the ratios; the figures themselves depend on the ma
 
 What verification costs an answer that a chat model writes has no counterpart there: it is held
 against what it may cost, a sentence's verification against the time a model takes to write one.
+The chat page has none either: its answers to 30 conversations at once are held against those to one
+(see `eval.chat_speed`).
 """
 
 from __future__ import annotations
@@ -125,6 +127,15 @@ class Allowed:
     label: str
     value: float | None
     at_most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A figure of the chat page with one conversation, and with many at once."""
+
+    label: str
+    alone: float | None
+    at_once: float | None
 
 
 @dataclass(slots=True)
@@ -258,6 +269,34 @@ def against_allowed(rows: Sequence[Allowed]) -> str:
         share = "-" if of is None else f"{of:.2f}x"
         lines.append((row.label, number(row.value), number(row.at_most), share, says))
     return table(["", "is", "may be", "is/may be", "it is"], lines)
+
+
+def chat_rows(times: Mapping[str, Any]) -> list[Busy]:
+    """`times`: those of `eval.chat_speed.ChatTimes`, in seconds."""
+
+    def row(label: str, kind: str, share: float) -> Busy:
+        alone, at_once = (percentile(times[f"{who}_{kind}"], share) for who in ("alone", "at_once"))
+        return Busy(label, alone, at_once)
+
+    def a_second(who: str) -> float | None:
+        return ratio(len(times[f"{who}_whole"]), times[f"{who}_s"])
+
+    return [
+        row("first sentence in view, p50 s", "first", 0.5),
+        row("first sentence in view, p95 s", "first", 0.95),
+        row("whole answer, p50 s", "whole", 0.5),
+        row("whole answer, p95 s", "whole", 0.95),
+        Busy("answers a second", a_second("alone"), a_second("at_once")),
+    ]
+
+
+def alone_and_at_once(rows: Sequence[Busy]) -> str:
+    lines = []
+    for row in rows:
+        of = ratio(row.at_once, row.alone)
+        shown = "-" if of is None else f"{of:.2f}x"
+        lines.append((row.label, number(row.alone), number(row.at_once), shown))
+    return table(["", "alone", "at once", "at once/alone"], lines)
 
 
 # What is measured
@@ -542,6 +581,17 @@ def writing_times(quick: bool) -> dict[str, list[float]]:
         return found
 
 
+def chat_times(quick: bool) -> dict[str, Any]:
+    """What `eval.chat_speed` measures, by the names of its fields."""
+    _say("the chat page, alone and with many conversations at once")
+    with tempfile.TemporaryDirectory(prefix="dateline-bench-") as temporary:
+        out = Path(temporary) / "chat.json"
+        command = [sys.executable, "-m", "eval.chat_speed", str(out)]
+        run_process("measuring the chat page", [*command, *(["--quick"] if quick else [])], ROOT)
+        found: dict[str, Any] = json.loads(out.read_text("utf-8"))
+        return found
+
+
 # The command
 
 
@@ -597,6 +647,12 @@ def _parser() -> argparse.ArgumentParser:
         help="measure what verification costs an answer that a chat model writes",
     )
     parser.add_argument(
+        "--chat",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure how long readers of the chat page wait, one alone and 30 at once",
+    )
+    parser.add_argument(
         "--retrieval",
         action=argparse.BooleanOptionalAction,
         default=None,
@@ -649,6 +705,8 @@ def _bench(arguments: argparse.Namespace) -> None:
         results["speed"], results["cold start"] = _speed(for_speed, shared, quick)
     if arguments.writing:
         results["writing"] = _writing(quick)
+    if arguments.chat:
+        results["chat"] = _chat(quick)
     if wants_retrieval and for_retrieval:
         figures = retrieval_table.measure(shared, for_retrieval, out, _say)
         print("\nRetrieval, shares x 100\n" + retrieval_table.shown(figures), flush=True)
@@ -707,7 +765,21 @@ def _writing(quick: bool) -> list[dict[str, Any]]:
     return _plain(rows)
 
 
-def _plain(rows: Sequence[Row] | Sequence[Figure] | Sequence[Allowed]) -> list[dict[str, Any]]:
+def _chat(quick: bool) -> list[dict[str, Any]]:
+    times = chat_times(quick)
+    rows = chat_rows(times)
+    print(
+        f"\nThe chat page over corpus/: {len(times['alone_whole'])} questions in one conversation,"
+        f" and {len(times['at_once_whole'])} in {times['conversations']} that begin at once\n"
+        + alone_and_at_once(rows),
+        flush=True,
+    )
+    return _plain(rows)
+
+
+def _plain(
+    rows: Sequence[Row] | Sequence[Figure] | Sequence[Allowed] | Sequence[Busy],
+) -> list[dict[str, Any]]:
     return [asdict(row) for row in rows]
 
 

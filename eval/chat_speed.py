@@ -6,18 +6,26 @@ first sentence to come into view, and then for the whole answer with its citatio
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import json
+import re
+import subprocess
+import sys
+import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import socketio
 
-from eval.retrieval_table import BenchFailed
+from eval.cases import BRIEFS, load_set
+from eval.retrieval_table import ROOT, BenchFailed, dateline, environment, failure
 
 CONVERSATIONS = 30
 QUESTIONS = 2
@@ -157,3 +165,91 @@ async def hold(url: str, questions: Sequence[str]) -> list[Reply]:
 async def hold_all(url: str, of_each: Sequence[Sequence[str]]) -> list[list[Reply]]:
     """Conversations that begin at once."""
     return await asyncio.gather(*(hold(url, questions) for questions in of_each))
+
+
+@dataclass(slots=True)
+class ChatTimes:
+    """Seconds, one an answer: until its first sentence is in view, and until all of it is; in one
+    conversation, and in `conversations` that began at once. `alone_s` and `at_once_s` are what those
+    answers took together."""
+
+    alone_first: list[float] = field(default_factory=list)
+    alone_whole: list[float] = field(default_factory=list)
+    at_once_first: list[float] = field(default_factory=list)
+    at_once_whole: list[float] = field(default_factory=list)
+    alone_s: float = 0.0
+    at_once_s: float = 0.0
+    conversations: int = CONVERSATIONS
+
+
+def measure(url: str, *, is_quick: bool = False) -> ChatTimes:
+    """Measures the page at `url`, which serves `corpus/`. Raises BenchFailed where there is a question
+    that it did not answer."""
+    questions = [case.question for case in load_set(BRIEFS).cases if not case.history]
+    # Those asked alone are others, so that none profits from what another has left in a cache.
+    warm_up, *rest = questions
+    alone = rest[: QUICK_ALONE if is_quick else ALONE]
+    together = rest[ALONE : ALONE + CONVERSATIONS * QUESTIONS]
+    assert len(together) == CONVERSATIONS * QUESTIONS
+    asyncio.run(hold(url, [warm_up]))
+    started = time.perf_counter()
+    one = asyncio.run(hold(url, alone))
+    between = time.perf_counter()
+    of_each = [together[n::CONVERSATIONS] for n in range(CONVERSATIONS)]
+    many = [reply for held in asyncio.run(hold_all(url, of_each)) for reply in held]
+    ended = time.perf_counter()
+    for reply in (*one, *many):
+        if not reply.drawn:
+            said = " ".join(reply.messages) or "nothing"
+            raise BenchFailed(f"the page said {said!r} to {reply.question!r}")
+    return ChatTimes(
+        [reply.first_s for reply in one],
+        [reply.whole_s for reply in one],
+        [reply.first_s for reply in many],
+        [reply.whole_s for reply in many],
+        between - started,
+        ended - between,
+    )
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of `dateline chat` over `corpus/`, its index in `folder`, until it is stopped."""
+    command = dateline("chat", "--corpus", ROOT / "corpus", "--index", folder, "--port", "0")
+    with (
+        tempfile.TemporaryFile("w+") as printed,
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=printed, text=True
+        ) as server,
+    ):
+        assert server.stdout is not None
+        try:
+            for line in server.stdout:
+                if at := re.search(r"Dateline is at (\S+)", line):
+                    yield at[1]
+                    return
+            printed.seek(0)
+            raise failure("dateline chat", server.wait(), printed.read())
+        finally:
+            server.terminate()
+
+
+def main() -> None:
+    """Measures, and writes the times to a file, because libraries write on standard output."""
+    parser = argparse.ArgumentParser(prog="python -m eval.chat_speed", description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="dateline-bench-") as temporary,
+            served(Path(temporary)) as url,
+        ):
+            times = measure(url, is_quick=arguments.quick)
+    except BenchFailed as exc:
+        sys.exit(str(exc))
+    arguments.out.write_text(json.dumps(asdict(times)), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

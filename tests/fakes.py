@@ -98,6 +98,9 @@ class ScriptedAssistant:
     def follow_ups(self, answer: Answer, history: object = (), **_: object) -> list[str]:
         return list(self.next_questions)
 
+    def warm(self) -> None:
+        pass
+
     def original(self, source: str) -> Path | None:
         return None
 

@@ -155,6 +155,7 @@ def test_a_stored_conversation_is_the_same_again() -> None:
     assert again.turns["1"].answer is not None
     assert again.turns["1"].answer.citations == ANSWER.citations
     assert again.limits == limits
+    assert [turn.within for turn in again.turns.values()] == ["", "1 source"]
     assert again.unanswered is None
 
 

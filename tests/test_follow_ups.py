@@ -137,13 +137,25 @@ def test_a_suggestion_asked_in_the_conversation_means_what_it_says(assistant: As
 
 
 def test_after_a_refusal_they_are_on_what_was_asked_about_or_none(assistant: Assistant) -> None:
-    near = assistant.ask("Who insured the houses in Quay Street?")
-    assert near.status is Status.NOT_IN_CORPUS
-    shown = assistant.follow_ups(near)
-    assert shown
-    assert all("Quay" in s or "Ellery" in s or "houses" in s for s in shown)
-    elsewhere = assistant.ask("Who discovered penicillin?")
-    assert assistant.follow_ups(elsewhere) == []
+    refused = assistant.ask("Who built the school in Quay Street?")
+    assert refused.status is Status.NOT_IN_CORPUS
+    assert assistant.follow_ups(refused) == ["Why was the school in Quay Street closed?"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who discovered penicillin?",
+        "Will it rain in Quay Street?",
+        "Who insured the mayor's yacht?",
+    ],
+)
+def test_after_a_refusal_a_word_in_common_is_not_enough(
+    assistant: Assistant, question: str
+) -> None:
+    refused = assistant.ask(question)
+    assert refused.status is Status.NOT_IN_CORPUS
+    assert assistant.follow_ups(refused) == []
 
 
 def test_a_reply_on_no_article_has_none(assistant: Assistant) -> None:
@@ -158,7 +170,15 @@ def test_without_the_parser_there_are_none(
 
     answer = assistant.ask("What did the storm break?")
     monkeypatch.setattr(grammar, "parse", missing)
+    follow_ups.warm()
     assert assistant.follow_ups(answer) == []
+
+
+def test_the_parser_can_be_loaded_before_it_is_needed() -> None:
+    grammar._pipeline.cache_clear()
+    grammar.parse.cache_clear()
+    follow_ups.warm()
+    assert grammar._pipeline.cache_info().currsize == 1
 
 
 def test_a_new_question_stops_them(assistant: Assistant) -> None:
@@ -219,6 +239,7 @@ def made_from(sentence: Told) -> list[str]:
         ("The project in Carrow will cost 312 million pounds, engineers said.", "", "How much will the project in Carrow cost?"),
         ("The KBA has received 31 complaints, including nine letters.", "", "How many complaints has the KBA received?"),
         ("About 40% of home loans in Estmark carry a variable rate.", "", "What share of home loans in Estmark carry a variable rate?"),
+        ("President Duarte approved 40 million dollars.", "", None),
         ("Shares in Norvia fell 3.8%.", "", "By what percentage did shares in Norvia fall?"),
         ("Victor Amsel, Parcelo's general counsel, resigned.", "", "Who is Parcelo's general counsel?"),
         ("Governor Maria Holt said inflation had fallen.", "", "What did Maria Holt say about inflation?"),

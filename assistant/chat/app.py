@@ -97,6 +97,8 @@ class Answering(Protocol):
 
     def starters(self) -> list[str]: ...
 
+    def warm(self) -> None: ...
+
 
 class _Page:
     """What this process serves: Chainlit's own state is one a process, so this may be too."""
@@ -279,7 +281,7 @@ async def _reply(id: str, question: str) -> None:
         return
     if isinstance(item, Exception):
         raise item  # not inside the step: it would show the text of any error in the page
-    conversation.answer(id, item)
+    conversation.answer(id, item, limits.said())
     if item.dropped:
         left_out = say("left_out", label=show.LEFT_OUT, count=len(item.dropped))
         async with cl.Step(name=left_out, type="tool", icon="scissors") as step:
@@ -658,7 +660,10 @@ def data_layer_of_page() -> DataLayer:
 @cl.action_callback("export_conversation")
 async def export_conversation(action: cl.Action) -> dict[str, str]:
     """The conversation as a file: its name and content."""
-    turns = [export.Turn(t.question, t.answer, t.asked) for t in _conversation().turns.values()]
+    turns = [
+        export.Turn(turn.question, turn.answer, turn.asked, turn.within)
+        for turn in _conversation().turns.values()
+    ]
     stored = await data_layer_of_page().get_thread(cl.context.session.thread_id)
     title = (stored and stored["name"]) or say("untitled")
     now = datetime.now(UTC)

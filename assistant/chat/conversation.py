@@ -7,7 +7,7 @@ opened another time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -151,11 +151,12 @@ def _count(value: object) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question and its answer, None where it never came."""
+    """A question and its answer, None where it never came; `within` says what it was limited to."""
 
     question: str
     answer: Answer | None
     asked: datetime
+    within: str = ""
 
 
 @dataclass(slots=True)
@@ -180,9 +181,8 @@ class Conversation:
         self.turns[id] = Turn(question, None, datetime.now(UTC))
         return again
 
-    def answer(self, id: str, answer: Answer) -> None:
-        turn = self.turns[id]
-        self.turns[id] = Turn(turn.question, answer, turn.asked)
+    def answer(self, id: str, answer: Answer, within: str = "") -> None:
+        self.turns[id] = replace(self.turns[id], answer=answer, within=within)
 
     @property
     def unanswered(self) -> str | None:
@@ -199,6 +199,7 @@ def metadata_of(question_id: str, answer: Answer, limits: Limits) -> dict[str, A
         "question_id": question_id,
         "answer": show.to_json(answer),
         "limits": limits.to_json(),
+        "within": limits.said(),
     }
 
 
@@ -222,7 +223,8 @@ def resumed(
                 continue
             settled.add(id)
             try:
-                conversation.answer(id, show.from_json(stored["answer"]))
+                within = str(stored.get("within") or "")
+                conversation.answer(id, show.from_json(stored["answer"]), within)
             except (KeyError, ValueError):
                 continue
             conversation.limits = limits_from(stored.get("limits"), engines, sources, lenient=True)

@@ -19,76 +19,77 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from assistant import show
+from assistant.chat.words import words
 from assistant.schema import Agreement, Answer, AnswerDate, Citation, Status
 from indexing.settings import QUOTES
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a file says in words of ours. `{}` is filled in."""
+    """What a file says in words of ours, those of the page's "export" section and of every answer.
+    `{}` is filled in."""
 
-    language: str = "en"
-    kind: str = "Questions and answers about the articles"
-    untitled: str = "A conversation"
-    no_question: str = "A question without words"
-    contents: str = "Questions"
-    empty: str = "Nothing was asked in this conversation."
-    answered: str = "Answered from the articles"
-    not_found: str = show.NOT_FOUND
-    unanswered: str = "Not answered"
-    never_came: str = "No answer came to this question: it was stopped, or something failed."
-    asked: str = "asked {}"
-    quoted: str = "quoting the articles word for word"
-    written: str = "written by {}, each sentence checked against what it cites"
-    read: str = "read by {}"
-    limited: str = "Asked of these articles alone"
-    more: str = "and {} more"
-    note: str = "Note"
-    dates: str = "Dates"
-    counted: str = "Passed or ahead: as counted when the question was asked."
-    value: str = "Value"
-    stated_by: str = "Stated by"
-    sources: str = "Sources"
-    nearest: str = show.NEAREST
-    left_out: str = show.LEFT_OUT
-    left_out_for: str = "Left out: {}"
-    unnamed: str = show.UNNAMED
-    undated: str = "no date given"
-    page: str = "page {}"
-    mark: str = "Source {}: {}"
-    back: str = "Source {}, back to the answer"
-    exported: str = "Exported from Dateline on {}."
-    verified: str = (
-        "When a question was answered, every quote was compared with its article and stood there,"
-        " character by character, at the place given: file:start-end, counted in Unicode characters."
-        " Articles may have changed since."
-    )
+    language: str
+    kind: str
+    untitled: str
+    no_question: str
+    contents: str
+    empty: str
+    answered: str
+    not_found: str
+    unanswered: str
+    never_came: str
+    asked: str
+    quoted: str
+    written: str
+    read: str
+    limited: str
+    note: str
+    dates: str
+    counted: str
+    value: str
+    stated_by: str
+    sources: str
+    nearest: str
+    left_out: str
+    left_out_for: str
+    unnamed: str
+    undated: str
+    page: str
+    mark: str
+    back: str
+    exported: str
+    verified: str
 
 
-WORDS = Words()
-MOST_SOURCES = 20
-"""How many of the articles that a question was asked of are named."""
+WORDS = Words(
+    **words()["export"],
+    not_found=show.NOT_FOUND,
+    nearest=show.NEAREST,
+    left_out=show.LEFT_OUT,
+    unnamed=show.UNNAMED,
+)
 LONGEST_NAME = 80
 UNREADABLE_NAME = "conversation"
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question and what became of it. `answer` is None where none came; `sources` are the articles
-    it was asked of, empty for all."""
+    """A question and what became of it. `answer` is None where none came; `within` says what it was
+    limited to, empty for nothing."""
 
     question: str
     answer: Answer | None
     asked: datetime
-    sources: tuple[str, ...] = ()
+    within: str = ""
 
 
 def file_name(title: str, suffix: str) -> str:
     """A name for the file of a conversation that every operating system takes: letters of ASCII,
     digits and hyphens, then `suffix` (such as `.md`), 80 characters at most."""
     letters = unicodedata.normalize("NFKD", re.sub(r"['’]", "", title))
-    words = re.findall(r"[A-Za-z0-9]+", letters.encode("ascii", "ignore").decode())
-    stem = "-".join(words)[: LONGEST_NAME - len(suffix)].strip("-")
+    parts = re.findall(r"[A-Za-z0-9]+", letters.encode("ascii", "ignore").decode())
+    stem = "-".join(parts)[: LONGEST_NAME - len(suffix)].strip("-")
     if not stem:
         return UNREADABLE_NAME + suffix
     if re.fullmatch(r"(?i)con|prn|aux|nul|(com|lpt)\d", stem):  # names of devices on Windows
@@ -113,11 +114,6 @@ def _status(turn: Turn) -> str:
     if turn.answer is None:
         return WORDS.unanswered
     return WORDS.answered if turn.answer.status is Status.ANSWERED else WORDS.not_found
-
-
-def _limits(turn: Turn) -> list[str]:
-    more = len(turn.sources) - MOST_SOURCES
-    return [*turn.sources[:MOST_SOURCES], *([WORDS.more.format(f"{more:,}")] if more > 0 else [])]
 
 
 def _writer(answer: Answer) -> str:
@@ -184,9 +180,8 @@ def _turn_as_markdown(turn: Turn) -> list[str]:
     if turn.answer and (writer := _writer(turn.answer)):
         about.append(show.escape_markdown(writer))
     blocks = [f"## {_as_heading(turn.question) or WORDS.no_question}", " · ".join(about)]
-    if turn.sources:
-        named = ", ".join(map(show.escape_markdown, _limits(turn)))
-        blocks.append(f"{WORDS.limited}: {named}")
+    if turn.within:
+        blocks.append(WORDS.limited.format(show.escape_markdown(turn.within)))
     if turn.answer is None:
         return [*blocks, WORDS.never_came]
     return [block for block in [*blocks, *_answer_as_markdown(turn.answer)] if block]
@@ -296,7 +291,6 @@ def _environment() -> Environment:
         by_number=_by_number,
         day=_day,
         distance=show.distance_of,
-        limits=_limits,
         link=_link,
         moment=_moment,
         name=_name,

@@ -1,5 +1,5 @@
-// What the page has besides Chainlit's parts: two buttons in the header, names for controls that have
-// none, and keys that close the panel. `words` is written before this by assistant/chat/folder.py.
+// What the page has besides Chainlit's parts: two buttons in the header, names and roles for controls
+// that have none, word of an answer for who cannot see it, and keys that close the panel. `words` is written before this by assistant/chat/folder.py.
 (() => {
   const words = window.dateline.words
 
@@ -24,6 +24,11 @@
     "#thread-options": "conversation",
     "form button:has(.lucide-eye), form button:has(.lucide-eye-off)": "showPassword",
     "button:has(> .lucide-message-circle)": "comment",
+    "button:has(> .lucide-arrow-down)": "newest",
+    "#attachments button": "removeFile",
+    ".ai-message button:has(> .lucide-copy), .ai-message button:has(> .lucide-check)": "copyMessage",
+    "[data-resize-handle]": "panelWidth",
+    "[role=dialog][data-sidebar]": "history",
     "[role=dialog]:has(#submit-feedback) textarea": "commentBox",
     "[role=dialog] input#name": "newName",
   }
@@ -43,6 +48,31 @@
       sidebar.inert = sidebar.dataset.state === "collapsed"
     for (const input of document.querySelectorAll("input[type=file]:not([aria-hidden])"))
       input.setAttribute("aria-hidden", "true")
+    repair()
+  }
+
+  // What Chainlit's parts say of themselves to a screen reader, where that is not so.
+  const WRONG = [
+    // They refer to elements that are not there.
+    ["[data-resize-handle][aria-controls]", "aria-controls", null],
+    ["[role=dialog][data-sidebar][aria-labelledby]", "aria-labelledby", null],
+    ["[role=dialog]:has(#side-view-title)", "aria-labelledby", "side-view-title"],
+    // A list of other things than items; a button around another, inside a link that does the same.
+    ["ul:has(> #thread-history)", "role", "none"],
+    ["[data-sonner-toaster]", "role", "group"],
+    ["#thread-history a > button", "role", "group"],
+    ["#thread-history a > button", "tabindex", "-1"],
+  ]
+
+  function repair() {
+    for (const [selector, attribute, value] of WRONG)
+      for (const element of document.querySelectorAll(selector))
+        if (value === null) element.removeAttribute(attribute)
+        else if (element.getAttribute(attribute) !== value) element.setAttribute(attribute, value)
+    for (const link of document.querySelectorAll("#thread-history a"))
+      for (const part of [link, link.firstElementChild])
+        if (part && part.getAttribute("aria-label") !== link.querySelector("span")?.textContent)
+          part.setAttribute("aria-label", link.querySelector("span")?.textContent ?? "")
   }
 
   function button(id, text, label, panel) {
@@ -53,13 +83,20 @@
     made.textContent = text
     made.setAttribute("aria-label", label)
     made.title = label
-    made.addEventListener("click", () => ask(panel, 5))
+    made.addEventListener("click", () => {
+      window.dateline.openedFrom = made
+      wanted = panel
+      ask(panel, 5)
+    })
     return made
   }
 
+  let wanted = null
+
   // The server opens the panel. Until the page is connected to it, what it is told goes nowhere.
   function ask(panel, tries) {
-    if (!tries || document.querySelector(`[data-panel=${panel}]`)) return
+    if (document.querySelector(`[data-panel=${panel}]`)) wanted = null
+    if (!tries || wanted !== panel) return
     window.postMessage({ dateline: panel }, location.origin)
     setTimeout(() => ask(panel, tries - 1), 1500)
   }
@@ -70,6 +107,7 @@
     const sources = document.getElementById("dl-sources-button")
     if (!sources) return
     sources.classList.toggle("dl-limited", Boolean(limits))
+    sources.textContent = limits ? words.sourcesButtonLimited : words.sourcesButton
     sources.title = limits ? `${words.sourcesButtonLabel}: ${limits}` : words.sourcesButtonLabel
     sources.setAttribute("aria-label", sources.title)
   }
@@ -77,6 +115,10 @@
   function add() {
     const header = document.getElementById("header")
     if (!header || document.getElementById("dl-sources-button")) return
+    const title = document.createElement("h1")
+    title.className = "dl-unseen"
+    title.textContent = document.title
+    header.prepend(title)
     header.lastElementChild.prepend(
       button("dl-sources-button", words.sourcesButton, words.sourcesButtonLabel, "library"),
       button("dl-export-button", words.exportButton, words.exportButtonLabel, "export")
@@ -99,17 +141,71 @@
     show()
   })
 
-  // The panel of articles is no dialog on a wide page: Escape closes it, and goes back to its chip.
+  // The panel is no dialog on a wide page: Escape closes it, and whoever closes it goes on where he was.
   window.dateline.openedFrom = null
   document.addEventListener("keydown", (event) => {
     const close = document.querySelector("#side-view-title button")
-    if (event.key !== "Escape" || !close || document.querySelector("[role=dialog]")) return
-    close.click()
-    window.dateline.openedFrom?.focus()
+    if (event.key === "Escape" && close && !document.querySelector("[role=dialog], [role=menu]")) close.click()
   })
+  const goBack = (event) => {
+    if (!event.target.closest("#side-view-title button")) return
+    const before = window.dateline.openedFrom
+    setTimeout(() => (before?.isConnected ? before : document.getElementById("chat-input"))?.focus())
+  }
+  document.addEventListener("click", goBack, { capture: true })  // before the button goes
+
+  // What is said, once, to who hears the page instead of seeing it.
+  const said = document.createElement("p")
+  said.id = "dl-said"
+  said.className = "dl-unseen"
+  said.setAttribute("role", "status")
+  let busy = false
+
+  function follow() {
+    const was = busy
+    busy = Boolean(document.getElementById("stop-button"))
+    if (was && !busy) announce(10)
+    else if (busy && !was) said.textContent = ""
+  }
+
+  function announce(tries) {
+    if (busy) return
+    const questions = document.querySelectorAll("[data-step-type=user_message]")
+    const question = questions[questions.length - 1]
+    const shown = [...document.querySelectorAll(".dl-answer, .dl-uploaded, .ai-message .message-content")].filter(
+      (e) => question && question.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING
+    )
+    const answer = shown.find((e) => e.matches("[data-status]"))
+    // An answer is drawn a moment after it has come.
+    if (!answer && tries) setTimeout(() => announce(tries - 1), 150)
+    else if (answer) said.textContent = answer.matches(".dl-missing") ? words.announceMissing : words.announceAnswer
+    else said.textContent = shown.pop()?.textContent ?? ""
+  }
+
+  // On a phone the first look at the conversations gives the one that is open its address, which closes
+  // them again.
+  let left = null
+  const leave = (event) => {
+    left = event.target.closest("#header #sidebar-trigger-button") ? location.pathname : null
+  }
+  document.addEventListener("click", leave, { capture: true })  // before the button goes
+
+  function reopen() {
+    if (left === null || left === location.pathname || document.querySelector("[role=dialog][data-sidebar]")) return
+    left = null
+    setTimeout(() => {
+      // Once it is known again that this is a phone.
+      if (!document.querySelector("[data-side=left][data-state]"))
+        document.querySelector("#header #sidebar-trigger-button")?.click()
+    }, 100)
+  }
 
   new MutationObserver(() => {
+    if (wanted && document.querySelector(`[data-panel=${wanted}]`)) wanted = null
+    if (document.body && !said.isConnected) document.body.append(said)
     add()
     name()
+    follow()
+    reopen()
   }).observe(document.documentElement, { childList: true, subtree: true, attributeFilter: ["data-state"] })
 })()

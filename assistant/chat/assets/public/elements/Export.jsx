@@ -1,6 +1,6 @@
 // The side panel that hands the conversation out as a file. The file is made by the server and saved
 // from the page, so there is no address under which another could fetch it.
-import { useState } from "react"
+import { useEffect, useRef, useState } from "react"
 
 const words = window.dateline.words
 
@@ -8,6 +8,8 @@ const TYPES = { markdown: "text/markdown;charset=utf-8", html: "text/html;charse
 
 export default function Export() {
   const [said, setSaid] = useState("")
+  const panel = useRef(null)
+  useEffect(() => panel.current.focus({ preventScroll: true }), [])
   const made = (format) =>
     callAction({ name: "export_conversation", payload: { format } }).then((result) => result?.response)
   const save = (format) =>
@@ -23,9 +25,10 @@ export default function Export() {
     })
   const copy = () =>
     made("markdown").then((file) => file && navigator.clipboard.writeText(file.content).then(() => setSaid(words.copied)))
-  if (!props.turns) return <p className="dl-library dl-muted" data-panel="export">{words.exportEmpty}</p>
+  if (!props.turns)
+    return <p className="dl-library dl-muted" data-panel="export" ref={panel} tabIndex={-1}>{words.exportEmpty}</p>
   return (
-    <div className="dl-library" data-panel="export">
+    <div className="dl-library" data-panel="export" ref={panel} tabIndex={-1} role="group" aria-label={words.exportButtonLabel}>
       <p className="dl-muted">{words.exportHint}</p>
       <div className="dl-buttons">
         <button type="button" className="dl-primary" onClick={() => save("markdown")}>{words.markdown}</button>

@@ -1,5 +1,5 @@
 // The side panel of sources and settings: which articles, days and engine answers come from.
-import { useEffect, useState } from "react"
+import { useEffect, useRef, useState } from "react"
 
 const words = window.dateline.words
 const say = window.dateline.say
@@ -40,6 +40,7 @@ export default function Library() {
   const [limits, setLimits] = useState(props.limits)
   const [query, setQuery] = useState("")
   const [said, setSaid] = useState("")
+  const panel = useRef(null)
   const set = (change) => {
     setSaid("")
     setLimits({ ...limits, ...change })
@@ -54,6 +55,7 @@ export default function Library() {
   const found = props.items.filter((item) =>
     !folded || [item.title, item.publisher, item.source].join(" ").toLowerCase().includes(folded)
   )
+  useEffect(() => panel.current.focus({ preventScroll: true }), [])
   useEffect(() => {
     const hear = ({ origin, data }) => {
       if (origin !== location.origin || data?.dateline !== "limits") return
@@ -70,7 +72,7 @@ export default function Library() {
   }
   return (
     <form
-      className="dl-library" data-panel="library"
+      className="dl-library" data-panel="library" ref={panel} tabIndex={-1} aria-label={words.sourcesButtonLabel}
       onSubmit={(event) => {
         event.preventDefault()
         apply(limits)
