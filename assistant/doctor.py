@@ -32,6 +32,7 @@ def examine(settings: Settings) -> list[Finding]:
         _checked("corpus", lambda: _corpus(settings)),
         _checked("index", lambda: _index(settings)),
         _checked("sign-in", lambda: _sign_in(settings)),
+        _checked("conversations", lambda: _conversations(settings)),
         *(
             _checked("engine", partial(_engine, engine, settings))
             for engine in dict.fromkeys((settings.engine, *settings.models))
@@ -127,6 +128,12 @@ def _sign_in(settings: Settings) -> tuple[str, str]:
         state = "todo"
         says.append("without https passwords can be read on the way; see DATELINE_PUBLIC_URL")
     return state, "; ".join(says)
+
+
+def _conversations(settings: Settings) -> tuple[str, str]:
+    from assistant.chat.database import reached
+
+    return "ok", f"of the chat page, kept in {reached(settings)}"
 
 
 def _network(settings: Settings) -> str:

@@ -89,7 +89,7 @@ def disagreement(page: Page) -> None:
 
 
 def not_in_corpus(page: Page) -> None:
-    ask(page, "Which companies will build the new smelters in Mexico?")
+    ask(page, "What penalties does the action plan with Mexico set?")
     settled(page)
 
 

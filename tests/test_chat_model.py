@@ -655,7 +655,9 @@ def test_a_server_is_given_the_time_it_asks_for() -> None:
         assert time.monotonic() - begun >= at_least
 
 
-@pytest.mark.parametrize("asked", ["60", formatdate(time.time() + 3600, usegmt=True)])
+@pytest.mark.parametrize(
+    "asked", ["60", formatdate(time.time() + 3600, usegmt=True)], ids=["seconds", "date"]
+)
 def test_a_server_that_asks_for_more_time_than_there_is_is_not_asked_again(asked: str) -> None:
     with serving(Script(SAID, fault="HTTP 503", retry_after=asked)) as server:
         assert "answered HTTP 503; it asks to wait" in failure(opened(server, model_retries=2))

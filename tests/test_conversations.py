@@ -1149,3 +1149,13 @@ def test_conversations_are_read_without_chainlit() -> None:
     code = "import sys, assistant.chat.conversations; print('chainlit' in sys.modules)"
     run = [sys.executable, "-c", code]
     assert subprocess.run(run, cwd=ROOT, capture_output=True, text=True).stdout == "False\n"
+
+
+def test_where_conversations_are_kept_is_told_and_nothing_is_made(
+    settings: Settings, postgres: Postgres
+) -> None:
+    assert database.reached(settings) == str(database.file_of(settings))
+    assert not database.file_of(settings).exists()
+    on_a_server = replace(settings, database_url=postgres.new_database())
+    assert "DATELINE_DATABASE_URL" in database.reached(on_a_server)
+    assert PASSWORD not in database.reached(on_a_server)

@@ -223,6 +223,20 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
+def reached(settings: Settings) -> str:
+    """Where conversations are kept, in words; a server is asked whether it is there, and nothing is
+    changed. Raises as `open_database` does."""
+    if not settings.database_url:
+        return str(file_of(settings))
+    database = _postgres(settings.database_url)
+    try:
+        with database.reading() as connection:
+            connection.execute(sa.text("SELECT 1"))
+        return "the database server of DATELINE_DATABASE_URL"
+    finally:
+        database.close()
+
+
 def _to_json(value: Any) -> str:
     return json.dumps(value, default=str)
 
