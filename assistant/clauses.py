@@ -106,7 +106,7 @@ _LIMITING = frozenset("only hardly barely scarcely even never nearly almost no n
 _WHEN = frozenset("on in by at during within from".split())
 _SAYS = frozenset("say warn argue add note stress claim".split())
 _DULL = _SAYS | {"report", "tell", "speak", "meet", "attend"}
-"""When somebody did so this week, nobody asks."""
+"""When somebody did so this week, or what is not said, nobody asks."""
 _PLANS = frozenset("plan intend aim hope want pledge promise agree threaten refuse".split())
 _DOES = frozenset(
     "win lead found beat buy challenge host present announce launch sign organise organize discover spot".split()
@@ -180,7 +180,8 @@ class _Clause:
             form, opening, value = self._counted(node, is_subject)
             places = {t.i for t in node.subtree if form != "how much" or t.i <= node.i}
             rest = self._rest(timed | places)
-            is_vague = form == "how much" and not rest and self.verb.lemma_ != "cost"
+            is_each = rest is not None and re.fullmatch(r"an? \w+", rest)  # "$14 a share"
+            is_vague = form == "how much" and (is_each or (not rest and self.verb.lemma_ != "cost"))
             if not opening or rest is None or is_vague:
                 continue  # "approved $40 million": for what?
             if is_subject:
@@ -224,7 +225,7 @@ class _Clause:
                 lasts = self.verb.lemma_ in _LASTS or time.phrase.lower().startswith("for ")
                 if lasts and (rest or self.helpers):
                     yield Made("how long", self._turned("How long", subject, rest))
-            elif self.told.is_fresh and self.verb.lemma_ in _DULL:
+            elif self.verb.lemma_ in _DULL and (self.told.is_fresh or not rest):
                 continue
             elif time.first and helper != "have" and helper not in _MAY:
                 asked = self._turned("When", subject, rest)

@@ -1,4 +1,4 @@
-"""Questions to ask next, made from sentences that an answer has not quoted.
+"""Questions to ask next, made from sentences that an answer has not quoted; questions to begin with.
 
 Overgenerate and select (Heilman and Smith 2010, "Good question! Statistical ranking for question
 generation"): `clauses` makes the questions that a sentence answers; the best of them are asked, and
@@ -8,9 +8,11 @@ kept only when Dateline answers them with that very sentence.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from assistant.clauses import Made, Told, questions_of
 from assistant.schema import Answer, Citation, Status
@@ -18,7 +20,8 @@ from assistant.select import LEANS, coverage, is_same, quotable, stems_of
 from assistant.support import calibration
 from assistant.understand import content_terms, understand
 from indexing.catalog import StoredPassage, View
-from indexing.errors import SettingsError
+from indexing.errors import DatelineError, SettingsError
+from indexing.schema import SourceInfo
 
 LONGEST = 90
 """Characters of a question."""
@@ -46,6 +49,13 @@ OF_THE_WEEK = -2.0
 """Merit of asking for a day that is still ahead; for one that is but the news's own."""
 ON_IT = 0.5
 """Share of a refused question's words, each weighed by its rarity, that a sentence must have."""
+OPENING_READ = 24
+"""Sentences of an article that questions to begin with may be made from, the first that can be."""
+OPENING_TRIED = 3
+"""Questions for each article that are asked to see whether they are answered."""
+VOICES = 0.4
+"""Merit of each further article that bears out the answer, up to MOST_VOICES."""
+MOST_VOICES = 3
 _MERITS = {
     "when": 3.0, "why": 3.0, "who": 2.8, "how much": 2.6, "share": 2.4, "how many": 2.4, "how long": 2.4,
     "plan": 2.2, "said": 2.0, "office": 1.6,
@@ -138,6 +148,115 @@ def _candidates(told: Told, topic: frozenset[str]) -> Iterator[Candidate]:
                 continue
             merit += TO_COME if told.is_to_come else OF_THE_WEEK if told.is_fresh else 0
         yield Candidate(made, told, merit)
+
+
+# --- to begin with ---------------------------------------------------------------------------------
+
+
+def opening(
+    view: View, articles: Sequence[SourceInfo], ask: Ask, cancelled: Callable[[], bool]
+) -> dict[str, str]:
+    """A question by the source of each of `articles` that has a good one: read without any other, and
+    answered by the sentence it was made from. Earlier articles choose first, and later ones prefer
+    another form.
+
+    Once `cancelled` is true there are none; nor are there where the parser is not installed.
+    """
+    kept: dict[str, Candidate] = {}
+    for info in articles:
+        left: list[Candidate] = []
+        with suppress(SettingsError):
+            first = _first_sentences(view, info)
+            topic = stems_of(" ".join([info.title, *(t.text for t in first[:1])]))
+            for told in first:
+                left += [c for c in _candidates(told, topic) if _is_opening(c.question, topic)]
+        left = [c for c in left if not any(_is_close(c, k) for k in kept.values())]
+        forms = [k.made.form for k in kept.values()]
+        merits = {c: _opening_merit(c, forms) for c in left}
+        answered: dict[Candidate, float] = {}
+        for c in sorted(merits, key=lambda c: (-merits[c], c.question))[:OPENING_TRIED]:
+            if cancelled():
+                return {}
+            reply = ask(c.question)
+            if _is_answered(c, reply, ""):
+                voices = len({cited.source for cited in reply.citations})
+                answered[c] = merits[c] + reply.confidence + VOICES * min(voices - 1, MOST_VOICES)
+        if answered:
+            kept[info.source] = max(answered, key=lambda c: (answered[c], c.question))
+    return {source: c.question for source, c in kept.items()}
+
+
+def _first_sentences(view: View, info: SourceInfo) -> list[Told]:
+    """The first OPENING_READ sentences of an article that questions may be made from."""
+    stored = view.passages_of(info.source)[:PASSAGES]
+    article = " ".join(s.passage.text for s in stored)
+    told = (t for s in stored for t in _told(view, s, article, 0, [0], frozenset(), ""))
+    fresh = {content_terms(t.text): t for t in told}
+    # Nothing was asked before, so that "the dam" of the title is no known one either.
+    return [replace(t, topic=frozenset()) for t in islice(fresh.values(), OPENING_READ)]
+
+
+def _is_opening(question: str, topic: frozenset[str]) -> bool:
+    """Whether it is on its article's matter, and can be read by who has not read the article."""
+    fewest = 1 if _has_name(_OPENING.sub("", question)) else 2
+    is_on_it = len(topic & stems_of(question)) >= fewest
+    return is_on_it and not _KNOWN.search(question) and _is_fit(question, ())
+
+
+_KNOWN = re.compile(
+    r"\bthe (?=[a-z\d])(?!(?:\S+ ){1,3}of\b|\S+ (?:with|in|at|between|on|for|to) (?:the )?[A-Z])"
+)
+"""What only readers of the article know: "the controls", but not "the port of Lamarca"."""
+
+
+def _opening_merit(candidate: Candidate, forms: Sequence[str]) -> float:
+    again = AGAIN * forms.count(candidate.made.form)
+    return candidate.merit - again - len(candidate.question) / LONGEST
+
+
+class Openings:
+    """The questions to begin with for the state of an index: made once for each, away from who asks
+    for them. Safe to share between threads.
+
+    `make` gives them, by source, for the index as it is; once the function it is given is true, it may
+    stop.
+    """
+
+    def __init__(self, make: Callable[[Callable[[], bool]], dict[str, str]]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._making = threading.Lock()
+        self._closed = threading.Event()
+        self._made: tuple[int, dict[str, str]] | None = None
+        self._thread: threading.Thread | None = None
+
+    def known(self, generation: int) -> dict[str, str]:
+        """At once: those of this state of the index; until they are made, none."""
+        with self._lock:
+            if self._made and self._made[0] == generation:
+                return self._made[1]
+            is_idle = self._thread is None or not self._thread.is_alive()
+            if is_idle and not self._closed.is_set():
+                self._thread = threading.Thread(target=self.make, args=(generation,), daemon=True)
+                self._thread.start()
+        return {}
+
+    def make(self, generation: int) -> None:
+        """Makes those of this state of the index, unless they are made; an index that cannot be read
+        has none."""
+        with self._making:
+            if self._closed.is_set() or (self._made and self._made[0] == generation):
+                return
+            made: dict[str, str] = {}
+            with suppress(DatelineError):
+                made = self._make(self._closed.is_set)
+            self._made = generation, made
+
+    def close(self) -> None:
+        """Makes no more; waits for what is being made to stop, at its next question."""
+        self._closed.set()
+        with self._making:
+            pass
 
 
 # --- the sentences to make them from ---------------------------------------------------------------

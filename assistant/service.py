@@ -62,6 +62,7 @@ LEAST_CANDIDATES = 8
 """Sentences read for each part of a question of several."""
 MOST_QUOTES = 10
 """The most a question may ask for."""
+STARTERS = 4
 
 Search = Callable[[str, int, Filters], list[Hit]]
 
@@ -131,6 +132,7 @@ class Assistant:
         self._verifier = QuoteVerifier(settings)
         self._engines = Engines(settings, embedder)
         self._known: dict[int, list[SourceInfo]] = {}
+        self._openings = follow_ups.Openings(self._made_openings)
 
     @property
     def embedder(self) -> Embedder:
@@ -277,17 +279,39 @@ class Assistant:
         with self._catalog.view() as view:
             return view.original(source, self._settings.max_file_mb)
 
-    def starters(self, most: int = 4) -> list[str]:
-        """Questions to begin with, one for each of the newest articles."""
-        newest = sorted(
-            self.sources(), key=lambda info: (info.published or date.min, info.source), reverse=True
-        )
-        titles = dict.fromkeys(info.title for info in newest if info.voice == info.source)
-        return [about(title) for title in titles][:most]
+    def starters(self, most: int = STARTERS) -> list[str]:
+        """Questions to begin with, one for each of the newest articles of the main index, at once: until
+        better ones are made in the background, and for an article that has none, about its title."""
+        with self._main.view() as view:
+            newest, generation = self._newest(view), view.generation
+        made = self._openings.known(generation)
+        titles = dict.fromkeys(made.get(info.source, about(info.title)) for info in newest)
+        return list(titles)[:most]
 
     def warm(self) -> None:
-        """Loads now what would make the first reader wait later: the parser of `follow_ups`."""
+        """Makes now what the first reader would wait for later: the parser of `follow_ups`, and the
+        starters."""
         follow_ups.warm()
+        with self._main.view() as view:
+            generation = view.generation
+        self._openings.make(generation)
+
+    def _newest(self, view: View) -> list[SourceInfo]:
+        """The articles that repeat no other, newest first."""
+        articles = (info for info in self._articles(view, EVERYTHING) if info.voice == info.source)
+        return sorted(
+            articles, key=lambda info: (info.published or date.min, info.source), reverse=True
+        )
+
+    def _made_openings(self, cancelled: Callable[[], bool]) -> dict[str, str]:
+        """A question by the source of each of the newest articles that has a good one."""
+
+        def ask(question: str) -> Answer:
+            return self.ask(question, engine=QUOTES)
+
+        with self._main.view() as view:
+            newest = self._newest(view)[:STARTERS]
+            return follow_ups.opening(view, newest, ask, cancelled)
 
     def check_engine(self, engine: str) -> None:
         """Raises SettingsError where there is no such engine, or it lacks a package or a key."""
@@ -320,6 +344,7 @@ class Assistant:
     def close(self) -> None:
         """Lets the index go; on a joined assistant it does nothing."""
         if self._catalog is self._main:
+            self._openings.close()
             self._vectors.close()
             self._main.close()
 

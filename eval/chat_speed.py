@@ -41,7 +41,8 @@ class Reply:
     first words of an answer, and the element that draws all of it.
 
     `answer` is that in the form of `show.to_json`, and `drawn` what the element shows of it; both are
-    empty where there is none, and `messages` holds whatever was said instead.
+    empty where there is none, and `messages` holds whatever was said instead. `thread` is the id that
+    the conversation is kept under.
     """
 
     question: str
@@ -50,19 +51,25 @@ class Reply:
     answer: Mapping[str, Any]
     drawn: Mapping[str, Any]
     messages: tuple[str, ...]
+    thread: str
 
 
 class Conversation:
-    """A conversation held over the page's socket. Not to be asked twice at once."""
+    """A conversation held over the page's socket. Not to be asked twice at once.
 
-    def __init__(self, socket: Any, thread: str) -> None:
-        self.thread = thread
+    `thread` is the id it is kept under, empty before the first question.
+    """
+
+    def __init__(self, socket: Any) -> None:
+        self.thread = ""
         self._socket = socket
         self._events: asyncio.Queue[tuple[str, Any, float]] = asyncio.Queue()
         socket.on("*", lambda event, data=None: self._note(event, data))
         socket.on("disconnect", lambda *_: self._note("disconnect", None))
 
     def _note(self, event: str, data: Any) -> None:
+        if event == "first_interaction":
+            self.thread = data["thread_id"]
         self._events.put_nowait((event, data, time.perf_counter()))
 
     async def next(self) -> tuple[str, Any, float]:
@@ -102,6 +109,7 @@ class Conversation:
         whole = 0.0
         said: dict[str, Mapping[str, Any]] = {}  # messages by their ids
         drawn: Mapping[str, Any] = {}
+        await self.until("task_start")  # what ended before is not this answer
         while True:
             event, data, at = await self.next()
             if event == "task_end":
@@ -115,7 +123,7 @@ class Conversation:
         about = [m["metadata"] for m in said.values() if m["metadata"].get("question_id") == id]
         answer = about[0].get("answer", {}) if len(about) == 1 else {}
         texts = tuple(str(message["output"]) for message in said.values())
-        return Reply(question, first or 0.0, whole, answer, drawn, texts)
+        return Reply(question, first or 0.0, whole, answer, drawn, texts, self.thread)
 
     async def stop(self) -> None:
         """Presses the button."""
@@ -136,9 +144,9 @@ def _is_message(event: str, data: Any) -> bool:
 async def conversation(url: str) -> AsyncIterator[Conversation]:
     """A new conversation with the page that is served at `url` to whoever is at this machine."""
     socket = socketio.AsyncClient(reconnection=False)
-    thread = str(uuid.uuid4())
-    opened = Conversation(socket, thread)
-    who = {"clientType": "webapp", "sessionId": str(uuid.uuid4()), "threadId": thread}
+    opened = Conversation(socket)
+    # A thread of its own choice would be looked for among the kept ones.
+    who = {"clientType": "webapp", "sessionId": str(uuid.uuid4()), "threadId": ""}
     try:
         await socket.connect(
             url,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from itertools import cycle
@@ -93,17 +94,105 @@ def test_thirty_at_once_are_all_answered_and_each_with_its_own(
     assistant.close()
     assert cited > CONVERSATIONS  # most of the questions have an answer
 
-    threads = {n: kept_with(dateline, *asked[n]) for n in range(CONVERSATIONS)}
-    assert len(set(threads.values())) == CONVERSATIONS
-    for n, thread in threads.items():
-        until(lambda thread=thread: len(answers_kept(dateline, thread)) == 2, asked[n][0])
+    threads = [replies[0].thread for replies in held]
+    assert len(set(threads)) == CONVERSATIONS
+    for thread, replies in zip(threads, held, strict=True):
+        until(lambda thread=thread: len(answers_kept(dateline, thread)) == 2, "two answers kept")
         stored = [essence(answer) for answer in answers_kept(dateline, thread)]
-        assert stored == [essence(reply.answer) for reply in held[n]]
+        assert stored == [essence(reply.answer) for reply in replies]
 
     assert httpx.get(f"{dateline.url}/healthz", trust_env=False).status_code == 200
-    (after,) = asyncio.run(hold(dateline.url, [asked[0][0]]))
+    (after,) = asyncio.run(hold(dateline.url, asked[0][:1]))
     assert essence(after.answer) == essence(held[0][0].answer)
 
 
-def kept_with(server: Running, first: str, second: str) -> str:
-    raise NotImplementedError
+def slowly(messages: list[dict[str, str]]) -> Script | str:
+    """A sentence that holds, then for a while more of it, or nothing for as long as one waits."""
+    if len(messages) > 2:
+        return "DROP"  # a sentence that does not hold, asked for again
+    found = re.search(r"^\[(\d+)\] .*memorandum of understanding", messages[1]["content"], re.M)
+    assert found
+    text = f"{HELD} [{found[1]}]. " + f"It says so again [{found[1]}]. " * 6
+    return Script(text, pace_s=0.05, fault="stalls" if ENDLESS in messages[1]["content"] else None)
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[ScriptedModel]:
+    with serving(slowly) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, model: ScriptedModel) -> Iterator[Running]:
+    """`dateline chat` with a model that takes its time."""
+    index, folder = tmp_path_factory.mktemp("index"), tmp_path_factory.mktemp("cwd")
+    command = ["-m", "assistant.cli", "chat", "--corpus", str(ROOT / "corpus"), "--port", "0"]
+    with running(
+        [*command, "--index", str(index / "i")],
+        folder,
+        DATELINE_MODEL=f"openai:slow@{model.url}",
+        DATELINE_MODEL_CONCURRENCY=str(LEAVING + STOPPING),
+        DATELINE_MODEL_TIMEOUT_S="600",
+    ) as started:
+        yield started
+
+
+async def leave_half_way(url: str) -> str:
+    """Closes the page when a part of the answer stands there. Returns the conversation."""
+    async with conversation(url) as held:
+        await held.send(ONCE)
+        await held.until("stream_token")
+        return held.thread
+
+
+async def stop_half_way(url: str) -> tuple[str, Reply]:
+    """Presses the button then. Returns the conversation, and what is answered there next."""
+    async with conversation(url) as held:
+        await held.send(ENDLESS)
+        await held.until("stream_token")
+        await held.stop()
+        await held.until("task_end")
+        return held.thread, await held.ask("What can you do?")
+
+
+async def all_half_way(url: str) -> tuple[list[str], list[tuple[str, Reply]]]:
+    left = asyncio.gather(*(leave_half_way(url) for _ in range(LEAVING)))
+    stopped = asyncio.gather(*(stop_half_way(url) for _ in range(STOPPING)))
+    return await left, await stopped
+
+
+def threads_of(server: Running) -> int:
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(r"Threads:\s+(\d+)", status)[1])  # type: ignore[index]
+
+
+def files_of(server: Running) -> int:
+    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+
+@pytest.mark.timeout(600)
+def test_who_leaves_or_stops_half_way_leaves_nothing_behind(
+    written: Running, model: ScriptedModel
+) -> None:
+    # What is opened once, such as the threads that are kept for the next, stays after the first time.
+    asyncio.run(all_half_way(written.url))
+    until(lambda: model.at_once == 0, "the model is still asked")
+    threads, files = threads_of(written), files_of(written)
+
+    left, stopped = asyncio.run(all_half_way(written.url))
+    for thread in left:  # the answer is there when its reader comes back
+        until(lambda thread=thread: answers_kept(written, thread), "the answer is not kept")
+        (answer,) = answers_kept(written, thread)
+        assert HELD in answer["answer"]
+    for thread, reply in stopped:
+        assert reply.drawn
+        until(lambda thread=thread: answers_kept(written, thread), "the answer is not kept")
+        said = [step["output"] for step in kept(written, thread)["steps"]]
+        assert [HELD in text for text in said if "Stopped. What stands above" in text] == [True]
+    until(lambda: model.at_once == 0, "the model is still asked")
+
+    # One for each answer would be 20 more.
+    until(lambda: threads_of(written) < threads + LEAVING, "its threads are not given back")
+    until(lambda: files_of(written) < files + LEAVING, "its files or sockets are not closed")
+    assert httpx.get(f"{written.url}/healthz", trust_env=False).status_code == 200
+    assert "Traceback" not in "".join(written.printed)

@@ -1,8 +1,9 @@
-"""Questions to ask next: readable, answered by the articles, and new."""
+"""Questions to ask next, and to begin with: readable, answered by the articles, and new."""
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from assistant import follow_ups
 from assistant.claims import grammar
 from assistant.clauses import Told
+from assistant.desk import about
 from assistant.follow_ups import LONGEST, suggested
 from assistant.schema import Answer, AnswerDate, Citation, Status
 from assistant.select import is_same
@@ -369,3 +371,121 @@ def test_whatever_a_sentence_holds_a_suggestion_is_one_plain_question(words: lis
         assert len(suggestion) <= LONGEST
         assert suggestion.count("?") == 1
         assert "evil.example" not in suggestion
+
+
+# --- to begin with --------------------------------------------------------------------------------
+
+TITLES = {
+    about("Storm Breaks the Sea Wall of Port Ellery"),
+    about("Blight Spreads Through the Orchards of Marn"),
+}
+NURSERY = f"{ORCHARD}\nThe Marn cooperative will open a nursery on 5 June 2026.\n"
+NOTICE = """---
+title: "Notice <script>alert(1)</script> [x](https://evil.example.com)"
+published: 2026-05-01
+---
+
+You may send us your letters. They are read here, and it is a pleasure.
+"""
+
+
+def test_starters_are_titles_at_once_and_then_questions_that_their_articles_answer(
+    settings: Settings, opened: Callable[[], Assistant]
+) -> None:
+    write_files(settings.corpus, {"harbour.md": HARBOUR, "orchard.md": NURSERY})
+    sync(settings.corpus, settings)
+    assistant = opened()
+    assert set(assistant.starters()) == TITLES
+    assistant.warm()
+    shown = assistant.starters()
+    assert len(shown) == 2
+    assert not set(shown) & TITLES
+    replies = [assistant.ask(question) for question in shown]
+    assert all(SAFE.fullmatch(q) and len(q) <= LONGEST for q in shown)
+    assert [r.citations[0].source for r in replies] == ["orchard.md", "harbour.md"]
+    assert assistant.starters(1) == shown[:1]
+    assert assistant.joined(settings.index.parent / "uploads").starters() == shown
+    again = opened()
+    again.warm()
+    assert again.starters() == shown
+
+
+def test_starters_follow_the_index_without_being_warmed_again(
+    settings: Settings, opened: Callable[[], Assistant]
+) -> None:
+    write_files(settings.corpus, {"harbour.md": HARBOUR})
+    sync(settings.corpus, settings)
+    assistant = opened()
+    assistant.warm()
+    before = assistant.starters()
+    write_files(settings.corpus, {"orchard.md": NURSERY, "notice.md": NOTICE})
+    sync(settings.corpus, settings)
+    title = about("Blight Spreads Through the Orchards of Marn")
+    notice, *others = assistant.starters()
+    assert others == [title]
+    assert notice.startswith("What is reported in “Notice")
+    thread = assistant._openings._thread
+    assert thread is not None
+    thread.join()
+    kept, after = assistant.starters()
+    assert kept == notice  # it has no question of its own
+    assert after not in (title, *before)
+    assert assistant.ask(after).citations[0].source == "orchard.md"
+    assert assistant._openings._thread is thread
+
+
+def test_without_the_parser_starters_are_titles(
+    settings: Settings, opened: Callable[[], Assistant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(text: str) -> None:
+        raise SettingsError("the package that carries the English parser is not installed")
+
+    write_files(settings.corpus, {"harbour.md": HARBOUR, "orchard.md": NURSERY})
+    sync(settings.corpus, settings)
+    monkeypatch.setattr(grammar, "parse", missing)
+    assistant = opened()
+    assistant.warm()
+    assert set(assistant.starters()) == TITLES
+
+
+def test_each_state_is_made_once_however_many_ask_and_none_after_the_end() -> None:
+    made: list[int] = []
+    asked, go_on = threading.Event(), threading.Event()
+
+    def make(cancelled: Callable[[], bool]) -> dict[str, str]:
+        made.append(threading.get_ident())
+        asked.set()
+        go_on.wait()
+        return {} if cancelled() else {"a.md": f"Question {len(made)}?"}
+
+    openings = follow_ups.Openings(make)
+    assert openings.known(1) == {}
+    asked.wait()
+    waiting = [threading.Thread(target=openings.make, args=(1,)) for _ in range(4)]
+    for thread in waiting:
+        thread.start()
+    assert openings.known(1) == {}
+    assert openings.known(2) == {}
+    go_on.set()
+    for thread in waiting:
+        thread.join()
+    assert openings.known(1) == {"a.md": "Question 1?"}
+    assert len(made) == 1
+    openings.make(2)
+    assert openings.known(2) == {"a.md": "Question 2?"}
+    openings.close()
+    assert openings.known(3) == {}
+    openings.make(3)
+    assert len(made) == 2
+
+
+def test_hostile_text_never_comes_out_in_a_starter(
+    settings: Settings, opened: Callable[[], Assistant]
+) -> None:
+    lines = [f"The {text} Foundation will open the Marlow dam on 3 March 2027." for text in HOSTILE]
+    lines.append("The engineer Ana Rudd said the Marlow dam would hold for centuries.")
+    write_files(settings.corpus, {"a.md": "# The Marlow Dam\n\n" + "\n\n".join(lines)})
+    sync(settings.corpus, settings)
+    assistant = opened()
+    assistant.warm()
+    assert assistant.starters() == ["What did Ana Rudd say about the Marlow dam?"]
