@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
@@ -28,6 +29,9 @@ def ask(page: Page, question: str) -> Locator:
     say(page, question)
     expect(answers).to_have_count(before + 1, timeout=ANSWER_MS)
     expect(page.locator("#stop-button")).to_have_count(0)
+    if (page.viewport_size or DESK)["width"] == DESK["width"]:
+        # With its first question a conversation gets its address, and Chainlit draws the page anew.
+        expect(page).to_have_url(re.compile("/thread/"))
     return answers.nth(before)
 
 

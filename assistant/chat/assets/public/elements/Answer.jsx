@@ -1,6 +1,6 @@
 // An answer: its text with a button at every mark, its dates, what sources agree on, its sources.
 // All that comes from an article is a string here and shown as text; nothing is parsed as markup.
-import { useState } from "react"
+import { useRef, useState } from "react"
 import { HoverCard, HoverCardContent, HoverCardTrigger } from "@/components/ui/hover-card"
 
 const words = window.dateline.words
@@ -34,13 +34,22 @@ function About({ citation }) {
 }
 
 function Mark({ list, number }) {
+  const [hovered, setHovered] = useState(false)
+  const opening = useRef(false)
   const at = list.findIndex((c) => String(c.number) === String(number))
   if (at < 0) return <span>[{number}]</span>
+  // A card that appears after the click would close the panel that the click opens on a narrow page.
+  const choose = () => {
+    opening.current = true
+    setTimeout(() => (opening.current = false), 1500)
+    setHovered(false)
+    open(list, at)
+  }
   const citation = list[at]
   return (
-    <HoverCard openDelay={120} closeDelay={80}>
+    <HoverCard open={hovered} onOpenChange={(is) => setHovered(is && !opening.current)} openDelay={120} closeDelay={80}>
       <HoverCardTrigger asChild>
-        <button type="button" className="dl-mark" aria-label={citation.label} onClick={() => open(list, at)}>
+        <button type="button" className="dl-mark" aria-label={citation.label} onClick={choose}>
           {number}
         </button>
       </HoverCardTrigger>
