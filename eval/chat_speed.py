@@ -83,6 +83,7 @@ class Conversation:
         return event
 
     async def until(self, wanted: str) -> None:
+        """Waits for an event of that name; `stream_start` brings the first words of an answer."""
         while (await self.next())[0] != wanted:
             pass
 
@@ -114,9 +115,8 @@ class Conversation:
             event, data, at = await self.next()
             if event == "task_end":
                 break
-            if event == "stream_token" or _is_message(event, data):
-                first = at - asked if first is None else first
             if _is_message(event, data):
+                first = at - asked if first is None else first
                 said[data["id"]] = data
             elif event == "element" and data["name"] == "Answer" and data["forId"] in said:
                 drawn, whole = data["props"], at - asked
@@ -136,8 +136,8 @@ class Conversation:
 
 def _is_message(event: str, data: Any) -> bool:
     """Whether the page is sent words of Dateline's, and no step of the work."""
-    shown = event in ("new_message", "update_message") and data["type"] == "assistant_message"
-    return shown and bool(data["output"])
+    shown = event in ("stream_start", "new_message", "update_message")
+    return shown and data["type"] == "assistant_message" and bool(data["output"])
 
 
 @asynccontextmanager

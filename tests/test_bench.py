@@ -76,6 +76,26 @@ def test_verification_is_held_against_what_it_may_cost() -> None:
     assert by_label["in sentences of the model, p50"] == (1, 1)
 
 
+def test_readers_at_once_are_held_against_one_alone() -> None:
+    times = {
+        "alone_first": [0.1, 0.2, 0.3],
+        "alone_whole": [0.2, 0.3, 0.4],
+        "alone_s": 1.5,
+        "at_once_first": [1.0, 2.0, 3.0],
+        "at_once_whole": [1.5, 2.4, 4.0],
+        "at_once_s": 0.5,
+        "conversations": 3,
+    }
+    rows = {row.label: (row.alone, row.at_once) for row in bench.chat_rows(times)}
+    assert rows["first sentence in view, p50 s"] == (0.2, 2.0)
+    assert rows["first sentence in view, p95 s"] == pytest.approx((0.29, 2.9))
+    assert rows["whole answer, p50 s"] == (0.3, 2.4)
+    assert rows["answers a second"] == (2, 6)
+    shown = bench.alone_and_at_once(bench.chat_rows(times)).splitlines()
+    assert shown[0].split() == ["alone", "at", "once", "at", "once/alone"]
+    assert shown[2].split()[-3:] == ["0.2", "2", "10.00x"]
+
+
 def test_a_paced_model_tells_when_its_first_sentence_was_written() -> None:
     text = "The plan runs for 60 days [2]. It was signed."
     model = PacedModel(text, first_chars=30, tokens_s=10_000)
@@ -224,6 +244,7 @@ def test_without_benchmarks_retrieval_is_left_out_in_words(
     arguments = [
         "--no-speed",
         "--no-writing",
+        "--no-chat",
         "--shared",
         str(tmp_path / "none"),
         "--out",

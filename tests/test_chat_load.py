@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import cycle
@@ -18,6 +19,7 @@ from running import PATIENCE_S, Running, running
 from scripted_model import Script, ScriptedModel, serving
 
 from assistant import show
+from assistant.chat.workers import Workers
 from assistant.service import open_assistant
 from eval.cases import BRIEFS, load_set
 from eval.chat_speed import CONVERSATIONS, Reply, conversation, hold, hold_all
@@ -141,7 +143,7 @@ async def leave_half_way(url: str) -> str:
     """Closes the page when a part of the answer stands there. Returns the conversation."""
     async with conversation(url) as held:
         await held.send(ONCE)
-        await held.until("stream_token")
+        await held.until("stream_start")
         return held.thread
 
 
@@ -149,7 +151,7 @@ async def stop_half_way(url: str) -> tuple[str, Reply]:
     """Presses the button then. Returns the conversation, and what is answered there next."""
     async with conversation(url) as held:
         await held.send(ENDLESS)
-        await held.until("stream_token")
+        await held.until("stream_start")
         await held.stop()
         await held.until("task_end")
         return held.thread, await held.ask("What can you do?")
@@ -196,3 +198,67 @@ def test_who_leaves_or_stops_half_way_leaves_nothing_behind(
     until(lambda: files_of(written) < files + LEAVING, "its files or sockets are not closed")
     assert httpx.get(f"{written.url}/healthz", trust_env=False).status_code == 200
     assert "Traceback" not in "".join(written.printed)
+
+
+# The threads themselves
+
+
+def _wait(event: threading.Event) -> None:
+    event.wait(PATIENCE_S)
+
+
+def test_suggestions_wait_for_those_who_wait_for_an_answer() -> None:
+    workers, ready, moved_on = Workers(), threading.Event(), threading.Event()
+    done = list[str]()
+
+    def suggest() -> bool:
+        dropped = workers.gives_way(moved_on)
+        done.append("suggested")
+        return dropped
+
+    def answer() -> None:
+        ready.wait(PATIENCE_S)
+        done.append("answered")
+
+    async def both() -> bool:
+        workers.quote(answer)
+        suggesting = asyncio.create_task(workers.suggest(suggest))
+        await asyncio.to_thread(ready.set)
+        return await suggesting
+
+    assert asyncio.run(both()) is False
+    assert done == ["answered", "suggested"]
+    workers.close()
+
+
+@pytest.mark.parametrize("ends", ["the reader asks the next question", "the page closes"])
+def test_suggestions_that_nobody_wants_any_more_are_dropped_without_waiting(ends: str) -> None:
+    workers, begun, never, moved_on = Workers(), *(threading.Event() for _ in range(3))
+    workers.quote(lambda: _wait(never))
+
+    def suggest() -> bool:
+        begun.set()
+        return workers.gives_way(moved_on)
+
+    async def suggested() -> bool:
+        suggesting = asyncio.create_task(workers.suggest(suggest))
+        await asyncio.to_thread(begun.wait)
+        if ends == "the page closes":
+            workers.close()
+        else:
+            moved_on.set()
+        return await suggesting
+
+    assert asyncio.run(suggested()) is True
+    never.set()
+    workers.close()
+
+
+def test_answers_of_models_do_not_hold_up_quotes() -> None:
+    workers, spoken, quoted = Workers(), threading.Event(), threading.Event()
+    for _ in range(40):
+        workers.write(lambda: _wait(spoken))
+    workers.quote(quoted.set)
+    assert quoted.wait(PATIENCE_S)
+    spoken.set()
+    workers.close()

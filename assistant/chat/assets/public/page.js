@@ -83,10 +83,14 @@
     made.textContent = text
     made.setAttribute("aria-label", label)
     made.title = label
-    made.addEventListener("click", () => {
-      window.dateline.openedFrom = made
+    const open = () => {
+      window.dateline.opened = open
       wanted = panel
       ask(panel, 5)
+    }
+    made.addEventListener("click", () => {
+      window.dateline.openedFrom = made
+      open()
     })
     return made
   }
@@ -182,22 +186,38 @@
     else said.textContent = shown.pop()?.textContent ?? ""
   }
 
-  // On a phone the first look at the conversations gives the one that is open its address, which closes
-  // them again.
-  let left = null
-  const leave = (event) => {
-    left = event.target.closest("#header #sidebar-trigger-button") ? location.pathname : null
+  // With its first answer a conversation gets its address, and Chainlit makes the page anew: on a wide
+  // page some time after the answer, on a phone when its reader first looks at the conversations. What
+  // he had opened by then opens again.
+  let path = location.pathname
+  let again = null
+  const remember = (event) => {
+    if (event.target.closest("#header #sidebar-trigger-button")) again = openHistory
+    else if (event.target.closest("#thread-history a, [role=option]")) again = null
   }
-  document.addEventListener("click", leave, { capture: true })  // before the button goes
+  document.addEventListener("click", remember, { capture: true })  // before the button goes
+
+  function openHistory(tries = 20) {
+    const phone = matchMedia("(max-width: 767px)").matches
+    const sidebar = document.querySelector("[data-side=left][data-state]")
+    const trigger = document.querySelector("#header #sidebar-trigger-button")
+    // Chainlit draws a wide page first, on a phone too.
+    if (trigger && phone === !sidebar) trigger.click()
+    else if (tries) setTimeout(() => openHistory(tries - 1), 100)
+  }
 
   function reopen() {
-    if (left === null || left === location.pathname || document.querySelector("[role=dialog][data-sidebar]")) return
-    left = null
-    setTimeout(() => {
-      // Once it is known again that this is a phone.
-      if (!document.querySelector("[data-side=left][data-state]"))
-        document.querySelector("#header #sidebar-trigger-button")?.click()
-    }, 100)
+    const panel = document.querySelector("[data-panel]")
+    if (panel) again = window.dateline.opened
+    const begun = path === "/" && location.pathname.startsWith("/thread/")
+    if (path === location.pathname) {
+      if (!panel && again !== openHistory) again = null
+      return
+    }
+    path = location.pathname
+    // A moment later: the page then knows whether it is on a phone, and listens to the server.
+    if (begun && again && !panel) setTimeout(again, 100)
+    again = null
   }
 
   new MutationObserver(() => {

@@ -30,6 +30,10 @@ export default function Source() {
   const panel = useRef(null)
 
   useEffect(() => {
+    window.dateline.opened = () =>
+      props.list
+        ? callAction({ name: "open_source", payload: { list: props.list, at: props.at, nearest: props.nearest } })
+        : window.postMessage({ dateline: "article", source: props.source }, location.origin)
     // The keyboard follows into the panel, and stays at the button that leads on.
     const on = panel.current.querySelector(`.dl-step[data-by="${window.dateline.stepped}"]:enabled`)
     window.dateline.stepped = null
@@ -50,7 +54,7 @@ export default function Source() {
 
   const file = props.file && (props.page ? `${props.file}#page=${props.page}` : props.file)
   return (
-    <article className="dl-source" ref={panel}>
+    <article className="dl-source" data-panel="source" ref={panel}>
       <header>
         {props.list ? (
           <nav className="dl-steps" aria-label={words.sources}>
