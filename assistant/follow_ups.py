@@ -169,6 +169,8 @@ def opening(
             first = _first_sentences(view, info)
             topic = stems_of(" ".join([info.title, *(t.text for t in first[:1])]))
             for told in first:
+                if cancelled():
+                    return {}
                 left += [c for c in _candidates(told, topic) if _is_opening(c.question, topic)]
         left = [c for c in left if not any(_is_close(c, k) for k in kept.values())]
         forms = [k.made.form for k in kept.values()]

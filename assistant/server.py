@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from assistant.chat.app import Answering
 
 
+STOPS_S = 10
+"""The longest wait for what is being prepared when the server ends."""
+
+
 def create_app(settings: Settings, assistant: Answering | None = None) -> FastAPI:
     """The application; one a process, since Chainlit keeps its state in modules.
 
@@ -55,9 +59,13 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        threading.Thread(target=assistant.warm, daemon=True).start()
+        warming = threading.Thread(target=assistant.warm, daemon=True)
+        warming.start()
         yield
         chat.close()
+        assistant.close()
+        # Python ends under a thread that still reckons, and its libraries abort with a core.
+        warming.join(timeout=STOPS_S)
         folder.clear_session_files(root)
 
     # No OpenAPI pages: FastAPI's load their scripts from another host.

@@ -89,7 +89,7 @@ def disagreement(page: Page) -> None:
 
 
 def not_in_corpus(page: Page) -> None:
-    ask(page, "What penalties does the action plan with Mexico set?")
+    ask(page, "Who will chair FORGE?")
     settled(page)
 
 

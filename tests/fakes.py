@@ -101,6 +101,9 @@ class ScriptedAssistant:
     def warm(self) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
     def original(self, source: str) -> Path | None:
         return None
 

@@ -280,14 +280,16 @@ def test_a_panel_stays_open_when_the_conversation_gets_its_address(
                 ? later.then(() => fetch(address, ...more)) : fetch(address, ...more)
         }"""
     )
-    ask(page, "Differ?")
+    say(page, "Differ?")
+    expect(page.locator(".dl-follow-up").first).to_be_visible(timeout=ANSWER_MS)
     page.locator(opener).first.click()
-    expect(page.locator("[data-panel]")).to_be_visible()
-    page.evaluate("window.anew = document.querySelector('[data-panel]'); window.goOn()")
+    opened = panel(page).locator("[data-panel]")
+    expect(opened).to_be_visible()
+    before = opened.element_handle()
+    page.evaluate("window.goOn()")
     page.wait_for_url("**/thread/*")
-    page.wait_for_function("!window.anew.isConnected && document.querySelector('[data-panel]')")
-    page.wait_for_timeout(500)
-    expect(page.locator("[data-panel]")).to_be_visible()
+    page.wait_for_function("(before) => !before.isConnected", arg=before)
+    expect(opened).to_be_visible()
 
 
 def test_a_panel_that_is_closed_at_once_stays_closed(scripted: Running, new_page: NewPage) -> None:

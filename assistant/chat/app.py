@@ -99,6 +99,8 @@ class Answering(Protocol):
 
     def warm(self) -> None: ...
 
+    def close(self) -> None: ...
+
 
 class _Page:
     """What this process serves: Chainlit's own state is one a process, so this may be too."""

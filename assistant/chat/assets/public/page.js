@@ -207,7 +207,7 @@
   }
 
   function reopen() {
-    const panel = document.querySelector("[data-panel]")
+    const panel = document.querySelector("#side-view-content [data-panel]")
     if (panel) again = window.dateline.opened
     const begun = path === "/" && location.pathname.startsWith("/thread/")
     if (path === location.pathname) {
