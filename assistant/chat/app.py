@@ -295,6 +295,7 @@ async def _reply(id: str, question: str) -> None:
     voices = {info.source: info.voice for info in sources}
     view = show.to_view(item, limits.as_of or date.today(), voices)
     drawn = cl.CustomElement(name="Answer", props={**view, "within": limits.said()})
+    drawn.props["element"] = drawn.id
     shown.elements = [drawn]  # type: ignore[list-item]
     await shown.send()
     done = page.suggesting[session] = threading.Event()
@@ -316,7 +317,10 @@ async def _suggest(drawn: cl.CustomElement, suggest: Callable[[Answering], list[
         return
     if questions:
         drawn.props["followUps"] = questions
-        await drawn.update()
+        # Kept, and told apart: an element that is sent anew closes the panel that is open.
+        await data_layer_of_page().create_element(drawn)
+        told = {"dateline": "next", "answer": drawn.id, "questions": questions}
+        await cl.context.emitter.send_window_message(told)
 
 
 def _stop_suggesting(session: Any) -> None:

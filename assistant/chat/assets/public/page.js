@@ -105,6 +105,9 @@
     setTimeout(() => ask(panel, tries - 1), 1500)
   }
 
+  // What to ask next, by answer: an answer that is drawn anew has it still.
+  window.dateline.next = {}
+
   let limits = ""
 
   function show() {
@@ -139,6 +142,7 @@
 
   window.addEventListener("message", (event) => {
     if (event.origin !== location.origin) return
+    if (event.data?.dateline === "next") window.dateline.next[event.data.answer] = event.data.questions
     if (event.data?.dateline === "resumed") setTimeout(() => showLast(20), 100)
     if (event.data?.dateline !== "limits") return
     limits = String(event.data.said || "")

@@ -1,6 +1,6 @@
 // An answer: its text with a button at every mark, its dates, what sources agree on, its sources.
 // All that comes from an article is a string here and shown as text; nothing is parsed as markup.
-import { useRef, useState } from "react"
+import { useEffect, useRef, useState } from "react"
 import { HoverCard, HoverCardContent, HoverCardTrigger } from "@/components/ui/hover-card"
 
 const words = window.dateline.words
@@ -161,7 +161,21 @@ function Copy({ text }) {
   )
 }
 
+// Questions to ask next come after the answer is drawn. They do not come as its props, for Chainlit
+// closes the panel that is open when any element of the page changes.
+function useNext() {
+  const [next, setNext] = useState(window.dateline.next[props.element])
+  useEffect(() => {
+    const hear = ({ origin, data }) =>
+      origin === location.origin && data?.dateline === "next" && data.answer === props.element && setNext(data.questions)
+    window.addEventListener("message", hear)
+    return () => window.removeEventListener("message", hear)
+  }, [])
+  return next || props.followUps || []
+}
+
 export default function Answer() {
+  const next = useNext()
   const missing = props.status === "not_in_corpus"
   const list = props.citations
   const sources = missing ? props.closest : list
@@ -186,11 +200,11 @@ export default function Answer() {
           </ol>
         </section>
       ) : null}
-      {props.followUps?.length ? (
+      {next.length ? (
         <section className="dl-next" aria-label={words.followUps}>
           <h2>{words.followUps}</h2>
           <ul>
-            {props.followUps.map((question) => (
+            {next.map((question) => (
               <li key={question}>
                 <button type="button" className="dl-follow-up" onClick={() => sendUserMessage(question)}>
                   <bdi>{question}</bdi>
