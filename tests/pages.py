@@ -25,6 +25,7 @@ def say(page: Page, question: str) -> None:
 def ask(page: Page, question: str) -> Locator:
     """The answer to a question, once it is drawn."""
     answers = page.locator(".dl-answer")
+    begins = "/thread/" not in page.url
     before = answers.count()
     say(page, question)
     expect(answers).to_have_count(before + 1, timeout=ANSWER_MS)
@@ -32,6 +33,8 @@ def ask(page: Page, question: str) -> Locator:
     if (page.viewport_size or DESK)["width"] == DESK["width"]:
         # With its first question a conversation gets its address, and Chainlit draws the page anew.
         expect(page).to_have_url(re.compile("/thread/"))
+        page.wait_for_timeout(500 if begins else 0)
+        expect(answers).to_have_count(before + 1, timeout=ANSWER_MS)
     return answers.nth(before)
 
 

@@ -292,6 +292,32 @@ def test_a_panel_stays_open_when_the_conversation_gets_its_address(
     expect(opened).to_be_visible()
 
 
+def test_an_article_stays_open_where_it_is_when_the_next_answer_comes(
+    scripted: Running, new_page: NewPage
+) -> None:
+    page = new_page(scripted, {**DESK, "height": 400})
+    ask(page, "Differ?").locator(".dl-mark").first.click()
+    article = page.locator(".dl-source")
+    expect(article).to_be_visible()
+    view = "(e) => e.parentElement.closest('.overflow-auto')"
+    page.wait_for_timeout(600)  # it has slid in and gone to its quote
+    article.evaluate(f"(e) => ({view})(e).scrollTo({{ top: 7 }})")
+    assert article.evaluate(f"(e) => ({view})(e).scrollTop") == 7
+    before, title = article.element_handle(), article.locator("h2").inner_text()
+
+    ask(page, "Missing?")
+    page.wait_for_function("(before) => !before.isConnected", arg=before)
+    expect(article.locator("h2")).to_have_text(title)
+    page.wait_for_timeout(600)
+    assert article.evaluate(f"(e) => ({view})(e).scrollTop") == 7
+    expect(page.locator("#chat-input")).to_be_focused()
+
+    close_panel(page)
+    ask(page, "Differ?")
+    page.wait_for_timeout(600)
+    expect(panel(page)).to_have_count(0)
+
+
 def test_a_panel_that_is_closed_at_once_stays_closed(scripted: Running, new_page: NewPage) -> None:
     page = new_page(scripted)
     open_library(page)
@@ -338,8 +364,6 @@ _STOP = """() => {
 def tour(page: Page) -> list[Stop]:
     """Where the Tab key stops, from the question box on until it is there again."""
     page.locator("#chat-input").focus()
-    page.keyboard.press("Shift+Tab")  # a key, so that the browser shows where the focus is
-    page.keyboard.press("Tab")
     stops: list[Stop] = []
     for _ in range(60):
         if at := page.evaluate(_STOP):

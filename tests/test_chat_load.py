@@ -144,6 +144,8 @@ async def leave_half_way(url: str) -> str:
     async with conversation(url) as held:
         await held.send(ONCE)
         await held.until("stream_start")
+        while not held.thread:  # told beside the answer, before it or after
+            await held.next()
         return held.thread
 
 
@@ -154,7 +156,8 @@ async def stop_half_way(url: str) -> tuple[str, Reply]:
         await held.until("stream_start")
         await held.stop()
         await held.until("task_end")
-        return held.thread, await held.ask("What can you do?")
+        reply = await held.ask("What can you do?")
+        return reply.thread, reply
 
 
 async def all_half_way(url: str) -> tuple[list[str], list[tuple[str, Reply]]]:

@@ -82,6 +82,8 @@ def test_a_rating_with_its_comment_becomes_a_candidate(
     ask(page, "What is the MOU deadline?")
     page.get_by_role("button", name="Good answer").first.click()
     page.locator("#submit-feedback").click()
+    expect(page.locator(".positive-feedback-on")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("button", name="Bad answer").last.click()
     page.get_by_role("dialog").get_by_role("textbox").fill("Name the memorandum.")
     page.locator("#submit-feedback").click()

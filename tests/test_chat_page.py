@@ -260,7 +260,7 @@ def test_the_answer_is_copied_with_its_sources(scripted: Running, new_page: NewP
 def test_ctrl_c_ends_the_server_though_pages_are_open(tmp_path: Path, new_page: NewPage) -> None:
     (tmp_path / "cwd").mkdir()
     with running([SCRIPTED, str(tmp_path / "index")], tmp_path / "cwd") as started:
-        page = new_page(started)
+        page = new_page(started, forgiven=("Failed to fetch",))
         ask(page, "Missing?")
         page.context.set_offline(True)  # what it then says of the lost connection is no fault
         assert started.stop() == 0

@@ -38,7 +38,7 @@ SERVER = [
 GOOD = "correct horse"
 PUBLIC = "https://news.example.org"
 
-NewPage = Callable[[Running], Page]
+Visit = Callable[[Running], Page]
 
 
 def server(factory: pytest.TempPathFactory, settings: Settings, **others: str) -> Any:
@@ -127,8 +127,8 @@ def trusting(
 
 
 @pytest.fixture
-def new_page(browser: Browser) -> Iterator[NewPage]:
-    """Opens the page of a server in a browser of its own."""
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Opens the page of a server as a stranger does, in a browser of its own."""
     contexts = []
 
     def open_page(at: Running) -> Page:
@@ -384,8 +384,8 @@ def test_a_session_is_no_path(private: Running, name: str) -> None:
         assert "refused" in open_session(browsing, name)
 
 
-def test_signing_in_and_out_in_a_browser(locked: Running, new_page: NewPage) -> None:
-    anna, berta = new_page(locked), new_page(locked)
+def test_signing_in_and_out_in_a_browser(locked: Running, visit: Visit) -> None:
+    anna, berta = visit(locked), visit(locked)
     for page, name in ((anna, "anna"), (berta, "berta")):
         page.wait_for_url("**/login")
         page.get_by_label("Name").fill(name)
@@ -411,8 +411,8 @@ def test_signing_in_and_out_in_a_browser(locked: Running, new_page: NewPage) -> 
 # Nobody is asked
 
 
-def test_the_person_at_this_machine_is_in_at_once(private: Running, new_page: NewPage) -> None:
-    page = new_page(private)
+def test_the_person_at_this_machine_is_in_at_once(private: Running, visit: Visit) -> None:
+    page = visit(private)
     visited: list[str] = []
     page.on("framenavigated", lambda frame: visited.append(frame.url))
     page.goto(private.url)
@@ -506,9 +506,9 @@ def honest(provider: Provider) -> Iterator[Provider]:
 
 
 def test_the_provider_signs_in_and_the_page_signs_out(
-    trusting: Running, honest: Provider, new_page: NewPage
+    trusting: Running, honest: Provider, visit: Visit
 ) -> None:
-    page = new_page(trusting)
+    page = visit(trusting)
     page.wait_for_url("**/login")
     page.get_by_role("button", name="Continue with The Example login").click()
     page.locator("#chat-input").wait_for()
@@ -528,9 +528,9 @@ def test_the_provider_signs_in_and_the_page_signs_out(
 
 
 def test_a_refusal_is_a_sentence_on_the_login_page(
-    trusting: Running, honest: Provider, new_page: NewPage
+    trusting: Running, honest: Provider, visit: Visit
 ) -> None:
-    page = new_page(trusting)
+    page = visit(trusting)
     for lie, sentence in (
         ({"person": {"sub": "2", "email": "eve@evil.example"}}, "not open to your e-mail address"),
         ({"back_with": {"state": "forged"}}, "Start again"),

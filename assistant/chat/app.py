@@ -482,6 +482,9 @@ async def hear(message: Any) -> None:
             case "export":
                 turns = len(_conversation().turns)
                 await _open_panel("Export", {"turns": turns}, say("export_title"))
+            case "find":
+                found = await asyncio.to_thread(_library(), str(message.get("query")))
+                await cl.context.emitter.send_window_message({"dateline": "found", **found})
             case "article":
                 await _open_article(str(message.get("source")))
             case "set_limits":
@@ -495,30 +498,44 @@ async def hear(message: Any) -> None:
 
 async def _open_library() -> None:
     page, limits = _the_page(), _conversation().limits
-    kept, here = _kept_shelf(), _shelf()
-    infos = await _read(lambda assistant: assistant.sources())
-    scopes = await asyncio.to_thread(
-        lambda: {
-            **{info.source: "person" for info in kept.sources()},
-            **{info.source: "conversation" for info in here.sources()},
-        }
-    )
     engines = [
         {"value": engine, "label": say("quotes_engine") if engine == QUOTES else engine}
         for engine in page.assistant.engines()
     ]
-    newest_first = sorted(infos, key=lambda i: (i.published or date.min, i.title), reverse=True)
-    items = [
-        {**_listed(info), "scope": scopes.get(info.source)}
-        for info in sorted(newest_first, key=lambda i: i.source not in scopes)
-    ]
     props = {
-        "items": items,
+        **await asyncio.to_thread(_library(), ""),
         "engines": engines,
         "quotes": page.settings.max_quotes,
         "limits": limits.to_json(),
     }
     await _open_panel("Library", props, say("library_title"))
+
+
+LISTED = 500
+"""The most sources that the page is sent at once; a search finds the others."""
+
+
+def _library() -> Callable[[str], dict[str, Any]]:
+    """Lists what this conversation may read that has certain words in its title, publisher or source:
+    its own articles first, then the newest. To be called in the thread that reads."""
+    opening, kept, here = _opening(), _kept_shelf(), _shelf()
+
+    def listed(query: str) -> dict[str, Any]:
+        infos = opening().sources()
+        scopes = {info.source: "person" for info in kept.sources()}
+        scopes |= {info.source: "conversation" for info in here.sources()}
+        words = query.casefold().split()
+        found = [info for info in infos if all(word in _described(info) for word in words)]
+        found.sort(key=lambda info: (info.published or date.min, info.title), reverse=True)
+        found.sort(key=lambda info: info.source not in scopes)
+        items = [{**_listed(info), "scope": scopes.get(info.source)} for info in found[:LISTED]]
+        return {"query": query, "items": items, "found": len(found), "total": len(infos)}
+
+    return listed
+
+
+def _described(info: SourceInfo) -> str:
+    return f"{info.title} {info.publisher or ''} {info.source}".casefold()
 
 
 def _listed(info: SourceInfo) -> dict[str, Any]:

@@ -190,16 +190,25 @@
     else said.textContent = shown.pop()?.textContent ?? ""
   }
 
-  // With its first answer a conversation gets its address, and Chainlit makes the page anew: on a wide
-  // page some time after the answer, on a phone when its reader first looks at the conversations. What
-  // he had opened by then opens again.
+  // What its reader has open, Chainlit closes in two cases: when the first answer gives a conversation
+  // its address, for which it makes the page anew (on a phone when its reader first looks at the
+  // conversations), and when a later answer is drawn. It is opened again, as it was.
   let path = location.pathname
   let again = null
+  // What its reader closes it with, or opens another in its place.
+  const CLOSING = "#side-view-title button, .dl-mark, .dl-card, .dl-step, .dl-header-button"
+  let closing = false
+  let top = 0
   const remember = (event) => {
     if (event.target.closest("#header #sidebar-trigger-button")) again = openHistory
     else if (event.target.closest("#thread-history a, [role=option]")) again = null
+    else if (event.target.closest(CLOSING)) closing = true
   }
   document.addEventListener("click", remember, { capture: true })  // before the button goes
+  const noteScroll = ({ target }) => {
+    if (target instanceof Element && target.querySelector("#side-view-content")) top = target.scrollTop
+  }
+  document.addEventListener("scroll", noteScroll, { capture: true, passive: true })
 
   function openHistory(tries = 20) {
     const phone = matchMedia("(max-width: 767px)").matches
@@ -211,17 +220,25 @@
   }
 
   function reopen() {
-    const panel = document.querySelector("#side-view-content [data-panel]")
-    if (panel) again = window.dateline.opened
+    const panel = document.getElementById("side-view-content")
     const begun = path === "/" && location.pathname.startsWith("/thread/")
-    if (path === location.pathname) {
-      if (!panel && again !== openHistory) again = null
-      return
-    }
+    const elsewhere = path !== location.pathname && !begun
     path = location.pathname
-    // A moment later: the page then knows whether it is on a phone, and listens to the server.
-    if (begun && again && !panel) setTimeout(again, 100)
+    if (panel?.querySelector("[data-panel]") && !elsewhere) again = window.dateline.opened
+    const closed = closing
+    closing &&= Boolean(panel)
+    if (panel || !again) return
+    const open = again
+    if (!begun && !elsewhere && open === openHistory) return
     again = null
+    // On a phone the panel is a dialog, which is closed before anything is asked.
+    if (closed || elsewhere || (!begun && matchMedia("(max-width: 767px)").matches)) return
+    window.dateline.back = begun ? null : { top }
+    // A moment later: the page then knows whether it is on a phone, and listens to the server.
+    setTimeout(() => {
+      const replaced = document.getElementById("side-view-content")
+      if (begun || (!replaced && document.querySelector(".dl-answer, .dl-uploaded"))) open()
+    }, 100)
   }
 
   new MutationObserver(() => {

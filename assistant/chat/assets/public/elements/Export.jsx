@@ -9,7 +9,10 @@ const TYPES = { markdown: "text/markdown;charset=utf-8", html: "text/html;charse
 export default function Export() {
   const [said, setSaid] = useState("")
   const panel = useRef(null)
-  useEffect(() => panel.current.focus({ preventScroll: true }), [])
+  useEffect(() => {
+    if (!window.dateline.back) panel.current.focus({ preventScroll: true })
+    window.dateline.back = null
+  }, [])
   const made = (format) =>
     callAction({ name: "export_conversation", payload: { format } }).then((result) => result?.response)
   const save = (format) =>

@@ -3,7 +3,6 @@ import { useEffect, useRef, useState } from "react"
 
 const words = window.dateline.words
 const say = window.dateline.say
-const SHOWN = 200
 
 function tell(message) {
   window.postMessage(message, location.origin)
@@ -51,15 +50,22 @@ export default function Library() {
     next.has(source) ? next.delete(source) : next.add(source)
     set({ sources: [...next] })
   }
-  const folded = query.trim().toLowerCase()
-  const found = props.items.filter((item) =>
-    !folded || [item.title, item.publisher, item.source].join(" ").toLowerCase().includes(folded)
-  )
-  useEffect(() => panel.current.focus({ preventScroll: true }), [])
+  // The server looks for them: the page is not sent all that a large corpus holds.
+  const [listed, setListed] = useState({ query: "", items: props.items, found: props.found })
+  useEffect(() => {
+    if (query === listed.query) return
+    const asking = setTimeout(() => tell({ dateline: "find", query }), 150)
+    return () => clearTimeout(asking)
+  }, [query, listed.query])
+  useEffect(() => {
+    if (!window.dateline.back) panel.current.focus({ preventScroll: true })
+    window.dateline.back = null
+  }, [])
   useEffect(() => {
     const hear = ({ origin, data }) => {
-      if (origin !== location.origin || data?.dateline !== "limits") return
-      setSaid(data.problem || (data.said ? `${words.applied}: ${data.said}` : words.cleared))
+      if (origin !== location.origin) return
+      if (data?.dateline === "found") setListed(data)
+      if (data?.dateline === "limits") setSaid(data.problem || (data.said ? `${words.applied}: ${data.said}` : words.cleared))
     }
     window.addEventListener("message", hear)
     return () => window.removeEventListener("message", hear)
@@ -102,16 +108,16 @@ export default function Library() {
       <fieldset>
         <legend>{words.answersFrom}</legend>
         <p className="dl-muted" aria-live="polite">
-          {chosen.size ? say("chosen", { n: chosen.size, total: props.items.length }) : `${words.allSources} (${props.items.length})`}
+          {chosen.size ? say("chosen", { n: chosen.size, total: props.total }) : `${words.allSources} (${props.total})`}
         </p>
         <input type="search" aria-label={words.find} placeholder={words.find} value={query} onChange={(e) => setQuery(e.target.value)} />
         <ul>
-          {found.slice(0, SHOWN).map((item) => (
+          {listed.items.map((item) => (
             <Row key={item.source} item={item} chosen={chosen.has(item.source)} onChoose={choose} />
           ))}
         </ul>
-        {found.length === 0 ? <p className="dl-muted">{words.none}</p> : null}
-        {found.length > SHOWN ? <p className="dl-muted">{say("more", { n: found.length - SHOWN })}</p> : null}
+        {listed.found === 0 ? <p className="dl-muted">{words.none}</p> : null}
+        {listed.found > listed.items.length ? <p className="dl-muted">{say("more", { n: listed.found - listed.items.length })}</p> : null}
       </fieldset>
       <div className="dl-buttons">
         <button type="submit" className="dl-primary">{words.apply}</button>

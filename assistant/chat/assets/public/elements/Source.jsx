@@ -34,6 +34,16 @@ export default function Source() {
       props.list
         ? callAction({ name: "open_source", payload: { list: props.list, at: props.at, nearest: props.nearest } })
         : window.postMessage({ dateline: "article", source: props.source }, location.origin)
+    const back = window.dateline.back
+    window.dateline.back = null
+    if (back) {
+      // Its reader is somewhere else in the page by now: the keyboard stays there.
+      const scrolled = [...document.querySelectorAll(".overflow-auto")].findLast((e) => e.contains(panel.current))
+      const restore = () => scrolled.scrollTo({ top: back.top })
+      restore()
+      const later = setTimeout(restore, 350)
+      return () => clearTimeout(later)
+    }
     // The keyboard follows into the panel, and stays at the button that leads on.
     const on = panel.current.querySelector(`.dl-step[data-by="${window.dateline.stepped}"]:enabled`)
     window.dateline.stepped = null
