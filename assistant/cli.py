@@ -237,35 +237,23 @@ def progress_bar() -> Iterator[Progress]:
 
 
 def _index(arguments: argparse.Namespace) -> int:
+    from assistant.show import report_to_json
     from indexing.sync import sync
 
     settings = _settings(arguments)
     with progress_bar() as progress:
         report = sync(settings.corpus, settings, rebuild=arguments.rebuild, progress=progress)
-    failed = [{"source": f.source, "error": f.error} for f in report.failed]
     if arguments.json:
-        print_json(
-            {
-                "added": report.added,
-                "changed": report.changed,
-                "unchanged": report.unchanged,
-                "removed": report.removed,
-                "failed": failed,
-                "passages": report.passages,
-                "articles": report.articles,
-                "embedded": report.embedded,
-                "seconds": report.seconds,
-            }
-        )
+        print_json(report_to_json(report))
     else:
         print(
             f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged,"
-            f" {report.removed} removed, {len(failed)} failed; the index holds {report.articles}"
+            f" {report.removed} removed, {len(report.failed)} failed; the index holds {report.articles}"
             f" articles in {report.passages} passages ({report.seconds:.1f} s)"
         )
-        for failure in failed:
-            print(f"  {failure['source']}: {failure['error']}", file=sys.stderr)
-    return 1 if failed and not report.articles else 0
+        for failure in report.failed:
+            print(f"  {failure.source}: {failure.error}", file=sys.stderr)
+    return 1 if report.failed and not report.articles else 0
 
 
 def _ask(arguments: argparse.Namespace) -> int:
@@ -308,21 +296,14 @@ def _print_as_it_comes(items: Iterator[Claim | Answer], as_of: date) -> None:
 
 
 def _search(arguments: argparse.Namespace) -> int:
+    from assistant.show import hit_to_json, plain
+
     _one_of(arguments, "query")
     with _assistant(arguments) as assistant:
         filters = _filters(arguments)
 
         def retrieved(query: str) -> list[dict[str, Any]]:
-            return [
-                {
-                    "file": hit.passage.source,
-                    "start": hit.passage.start,
-                    "end": hit.passage.end,
-                    "score": round(hit.fused, 6),
-                    "text": hit.passage.text,
-                }
-                for hit in assistant.search(query, arguments.k, filters)
-            ]
+            return [hit_to_json(hit) for hit in assistant.search(query, arguments.k, filters)]
 
         if arguments.batch is not None:
             return _batch(
@@ -333,8 +314,6 @@ def _search(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json({"id": None, "retrieved": found})
         else:
-            from assistant.show import plain
-
             for rank, hit in enumerate(found, 1):
                 print(f"{rank}. {hit['file']}:{hit['start']}-{hit['end']}  {hit['score']:.3f}")
                 print(f"   {plain(hit['text'])}\n")
@@ -417,28 +396,13 @@ def _lines(file: str) -> Iterator[bytes]:
 
 
 def _sources(arguments: argparse.Namespace) -> int:
+    from assistant.show import plain, source_to_json
+
     with _assistant(arguments) as assistant:
         sources = assistant.sources()
     if arguments.json:
-        print_json(
-            [
-                {
-                    "source": s.source,
-                    "title": s.title,
-                    "publisher": s.publisher,
-                    "published": s.published.isoformat() if s.published else None,
-                    "published_from": s.published_from,
-                    "language": s.language,
-                    "url": s.url,
-                    "passages": s.passages,
-                    "repeats": s.voice if s.voice != s.source else None,
-                }
-                for s in sources
-            ]
-        )
+        print_json([source_to_json(s) for s in sources])
         return 0
-    from assistant.show import plain
-
     for s in sources:
         day = s.published.isoformat() if s.published else "no date   "
         repeats = f"  (repeats {plain(s.voice)})" if s.voice != s.source else ""

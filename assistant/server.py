@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.chat import folder, people
 from assistant.chat.people import LOOPBACK
+from assistant.workers import Workers
 from indexing.errors import SettingsError
 from indexing.settings import Settings
 
@@ -62,12 +63,14 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
         warming = threading.Thread(target=assistant.warm, daemon=True)
         warming.start()
         yield
+        workers.close()
         chat.close()
         assistant.close()
         # Python ends under a thread that still reckons, and its libraries abort with a core.
         warming.join(timeout=STOPS_S)
         folder.clear_session_files(root)
 
+    workers = Workers()
     # No OpenAPI pages: FastAPI's load their scripts from another host.
     app = FastAPI(
         title="Dateline",
@@ -82,7 +85,7 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
         return {"status": "ok", "service": "dateline"}
 
     # Last: a mount at the root answers every path that is not taken yet.
-    page = without_other_hosts(chat.mount(app, assistant, _origins(settings), settings))
+    page = without_other_hosts(chat.mount(app, assistant, _origins(settings), settings, workers))
     if settings.sign_in == "none":
         page = page.replace("</head>", _NOBODY_SIGNS_OUT + "</head>")
     _serve_everywhere(page)

@@ -23,10 +23,11 @@ from assistant.schema import (
     Citation,
     Claim,
     Dropped,
+    Hit,
     ModelUse,
     Status,
 )
-from indexing.schema import SourceInfo
+from indexing.schema import SourceInfo, SyncReport
 
 NOT_FOUND = "Not in the articles"
 UNNAMED = "Publisher not named"
@@ -429,6 +430,47 @@ def citation_to_json(citation: Citation) -> dict[str, Any]:
         "end": citation.end,
         "page": citation.page,
         "url": citation.url,
+    }
+
+
+def hit_to_json(hit: Hit) -> dict[str, Any]:
+    """A passage that was found, such as `dateline search --json` prints it."""
+    return {
+        "file": hit.passage.source,
+        "start": hit.passage.start,
+        "end": hit.passage.end,
+        "score": round(hit.fused, 6),
+        "text": hit.passage.text,
+    }
+
+
+def source_to_json(info: SourceInfo) -> dict[str, Any]:
+    """An article of the index, such as `dateline sources --json` prints it."""
+    return {
+        "source": info.source,
+        "title": info.title,
+        "publisher": info.publisher,
+        "published": info.published.isoformat() if info.published else None,
+        "published_from": info.published_from,
+        "language": info.language,
+        "url": info.url,
+        "passages": info.passages,
+        "repeats": info.voice if info.voice != info.source else None,
+    }
+
+
+def report_to_json(report: SyncReport) -> dict[str, Any]:
+    """What a run of indexing did, such as `dateline index --json` prints it."""
+    return {
+        "added": report.added,
+        "changed": report.changed,
+        "unchanged": report.unchanged,
+        "removed": report.removed,
+        "failed": [{"source": f.source, "error": f.error} for f in report.failed],
+        "passages": report.passages,
+        "articles": report.articles,
+        "embedded": report.embedded,
+        "seconds": report.seconds,
     }
 
 

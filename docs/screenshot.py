@@ -121,6 +121,9 @@ def phone(page: Page) -> None:
 
 
 def library(page: Page) -> None:
+    while "What is reported in" in page.locator("#starters").inner_text():
+        page.wait_for_timeout(1000)  # better questions are being made
+        page.reload()
     page.locator("#upload-button").wait_for()
     page.locator("#dl-sources-button").click()
     page.locator(".dl-row").nth(2).get_by_role("checkbox").check()

@@ -37,6 +37,14 @@ class Settings:
     `oidc_*` describe the provider of identities; `oidc_allow` lists the addresses it may send, with
     commas and `*` ("*@example.org"). `database_url` is a Postgres URL for conversations; without one
     they are kept in the index.
+    `api_keys` says when the HTTP API wants a key: "required", or "auto", where the page asks to sign
+    in. `requests_per_minute` may be asked with one key, or from one address without a key, 0 for any
+    number; `request_timeout_s` is the longest a request may take, and with `most_waiting` answers asked
+    for and not there yet the next is turned away. `cors` lists origins whose pages may call the API, with
+    commas. `log` is "off", "text" or "json"; only with `log_questions` does it hold what was asked.
+    `traces_url` is an OTLP/HTTP endpoint. `slack_bot_token`, with `slack_app_token` (Socket Mode) or
+    `slack_signing_secret` (events over HTTP), are those of a Slack app; `slack_channels` says which
+    sources each channel may be answered from; `slack_url` is the root of Slack's Web API.
     """
 
     corpus: Path = Path("corpus")
@@ -69,6 +77,19 @@ class Settings:
     oidc_client_secret: str = ""
     oidc_name: str = "single sign-on"
     oidc_allow: str = "*"
+    api_keys: str = "auto"
+    requests_per_minute: int = 300
+    request_timeout_s: int = 120
+    most_waiting: int = 200
+    cors: str = ""
+    log: str = "off"
+    log_questions: bool = False
+    traces_url: str = ""
+    slack_bot_token: str = ""
+    slack_app_token: str = ""
+    slack_signing_secret: str = ""
+    slack_channels: str = ""
+    slack_url: str = "https://slack.com/api/"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], **overrides: Any) -> Settings:
@@ -122,7 +143,11 @@ _LEAST = {
     "model_concurrency": 1,
     "model_tokens": 16,
     "model_rounds": 1,
+    "requests_per_minute": 0,
+    "request_timeout_s": 1,
+    "most_waiting": 1,
 }
+_CHOICES = {"api_keys": ("auto", "required"), "log": ("off", "text", "json")}
 
 
 def _check(settings: Settings) -> None:
@@ -131,6 +156,12 @@ def _check(settings: Settings) -> None:
             variable = f"DATELINE_{name.upper()}"
             raise SettingsError(
                 f"{variable} must be {least} or more, got {getattr(settings, name)}"
+            )
+    for name, choices in _CHOICES.items():
+        if getattr(settings, name) not in choices:
+            raise SettingsError(
+                f"DATELINE_{name.upper()} must be {' or '.join(choices)}, "
+                f"got {getattr(settings, name)!r}"
             )
     if settings.port > 65535:
         raise SettingsError(f"DATELINE_PORT must be 65535 or less, got {settings.port}")

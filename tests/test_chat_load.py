@@ -19,11 +19,11 @@ from running import PATIENCE_S, Running, running
 from scripted_model import Script, ScriptedModel, serving
 
 from assistant import show
-from assistant.chat.workers import Workers
 from assistant.service import open_assistant
+from assistant.workers import Workers
 from eval.cases import BRIEFS, load_set
 from eval.chat_speed import CONVERSATIONS, Reply, conversation, hold, hold_all
-from indexing.settings import Settings
+from indexing.settings import QUOTES, Settings
 
 LEAVING, STOPPING = 10, 10
 HELD = "The memorandum of understanding was expected within 30 days"
@@ -224,7 +224,7 @@ def test_suggestions_wait_for_those_who_wait_for_an_answer() -> None:
         done.append("answered")
 
     async def both() -> bool:
-        workers.quote(answer)
+        workers.answer(QUOTES, answer)
         suggesting = asyncio.create_task(workers.suggest(suggest))
         await asyncio.to_thread(ready.set)
         return await suggesting
@@ -237,7 +237,7 @@ def test_suggestions_wait_for_those_who_wait_for_an_answer() -> None:
 @pytest.mark.parametrize("ends", ["the reader asks the next question", "the page closes"])
 def test_suggestions_that_nobody_wants_any_more_are_dropped_without_waiting(ends: str) -> None:
     workers, begun, never, moved_on = Workers(), *(threading.Event() for _ in range(3))
-    workers.quote(lambda: _wait(never))
+    workers.answer(QUOTES, lambda: _wait(never))
 
     def suggest() -> bool:
         begun.set()
@@ -260,8 +260,8 @@ def test_suggestions_that_nobody_wants_any_more_are_dropped_without_waiting(ends
 def test_answers_of_models_do_not_hold_up_quotes() -> None:
     workers, spoken, quoted = Workers(), threading.Event(), threading.Event()
     for _ in range(40):
-        workers.write(lambda: _wait(spoken))
-    workers.quote(quoted.set)
+        workers.answer("openai:small", lambda: _wait(spoken))
+    workers.answer(QUOTES, quoted.set)
     assert quoted.wait(PATIENCE_S)
     spoken.set()
     workers.close()

@@ -13,7 +13,7 @@ import logging
 import mimetypes
 import threading
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
 from datetime import UTC, date, datetime
 from functools import partial
@@ -33,9 +33,9 @@ from assistant.chat.conversations import open_conversations
 from assistant.chat.data_layer import DataLayer
 from assistant.chat.people import LOCAL
 from assistant.chat.words import count, say
-from assistant.chat.workers import Workers
 from assistant.schema import Answer, Claim
 from assistant.shelves import Shelf, Shelves
+from assistant.workers import Workers
 from indexing.embed import Embedder
 from indexing.errors import DatelineError, SettingsError
 from indexing.read import SUPPORTED
@@ -105,12 +105,12 @@ class Answering(Protocol):
 class _Page:
     """What this process serves: Chainlit's own state is one a process, so this may be too."""
 
-    def __init__(self, assistant: Answering, settings: Settings) -> None:
+    def __init__(self, assistant: Answering, settings: Settings, workers: Workers) -> None:
         self.assistant = assistant
         self.settings = settings
+        self.workers = workers
         self.shelves = Shelves(settings, cast(Any, assistant))
         self.conversations = open_conversations(settings)
-        self.workers = Workers()
         self.open: WeakKeyDictionary[Any, Conversation] = WeakKeyDictionary()
         """The conversations by Chainlit's sessions."""
         self.suggesting: WeakKeyDictionary[Any, threading.Event] = WeakKeyDictionary()
@@ -120,14 +120,20 @@ class _Page:
 _page: _Page | None = None
 
 
-def mount(app: FastAPI, assistant: Answering, origins: list[str], settings: Settings) -> str:
+def mount(
+    app: FastAPI,
+    assistant: Answering,
+    origins: list[str],
+    settings: Settings,
+    workers: Workers,
+) -> str:
     """Serves the page of `assistant` at the root of `app`, below the routes `app` already has.
 
     `origins`: the addresses the page itself is served from. Returns the page's HTML as Chainlit
     would serve it, for a route of `app` to serve it improved.
     """
     global _page
-    _page = _Page(assistant, settings)
+    _page = _Page(assistant, settings, workers)
     config.project.allow_origins = origins
     # Follow the reader's system: the page knows this value, and Chainlit's settings do not.
     config.ui.default_theme = "system"
@@ -152,7 +158,6 @@ def mount(app: FastAPI, assistant: Answering, origins: list[str], settings: Sett
 def close() -> None:
     """Closes what `mount` opened."""
     if _page is not None:
-        _page.workers.close()
         _page.conversations.close()
 
 
@@ -250,7 +255,6 @@ async def _reply(id: str, question: str) -> None:
     sources = await _read(lambda assistant: assistant.sources())
     articles = count("article", "articles", len(limits.sources) or len(sources))
     engine = limits.engine or page.assistant.engines()[0]
-    start = page.workers.quote if engine == QUOTES else page.workers.write
     shown = cl.Message(content="")
     stopped = threading.Event()  # set when the reader stops the answer, or leaves
     opening = _opening()
@@ -267,7 +271,7 @@ async def _reply(id: str, question: str) -> None:
         )
 
     try:
-        async with aclosing(_in_thread(start, ask, stopped)) as items:
+        async with aclosing(page.workers.stream(engine, ask, stopped)) as items:
             async with cl.Step(
                 name=say("searching", articles=articles), type="tool", icon="search"
             ) as step:
@@ -695,40 +699,3 @@ async def export_conversation(action: cl.Action) -> dict[str, str]:
     else:
         content, suffix = export.as_markdown(title, turns, now), ".md"
     return {"name": export.file_name(title, suffix), "content": content}
-
-
-async def _in_thread(
-    start: Callable[[Callable[[], None]], None],
-    iterate: Callable[[], Iterator[Claim | Answer]],
-    stopped: threading.Event,
-) -> AsyncGenerator[Claim | Answer | Exception, None]:
-    """The items of `iterate()`, produced in a thread that `start` gives so that the page stays
-    responsive; an exception it raises is its last item.
-
-    One thread for all of them: what the iterator holds open (a database) may be bound to its thread.
-    Closing this generator sets `stopped`, and ends the thread at its next item.
-    """
-    loop = asyncio.get_running_loop()
-    items: asyncio.Queue[Claim | Answer | Exception | None] = asyncio.Queue()
-
-    def put(item: Claim | Answer | Exception | None) -> None:
-        if not stopped.is_set():
-            loop.call_soon_threadsafe(items.put_nowait, item)
-
-    def work() -> None:
-        try:
-            for item in () if stopped.is_set() else iterate():
-                put(item)
-                if stopped.is_set():
-                    return
-        except Exception as exc:
-            put(exc)
-        finally:
-            put(None)
-
-    start(work)
-    try:
-        while (item := await items.get()) is not None:
-            yield item
-    finally:
-        stopped.set()

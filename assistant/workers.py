@@ -1,4 +1,5 @@
-"""The threads that do the page's long work, apart from the event loop's own few.
+"""The threads that do a server's long work, apart from the event loop's own few; all its front doors
+share them.
 
 Chainlit writes a file for each element that it sends, in the event loop's threads: a ready answer
 would stand in line there behind all that are not, were they made there too.
@@ -9,10 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
+
+from assistant.schema import Answer, Claim
+from indexing.settings import QUOTES
 
 T = TypeVar("T")
 
@@ -35,15 +39,60 @@ class Workers:
         self._quotes = 0  # asked for and not there yet
         self._closed = False
 
-    def quote(self, work: Callable[[], None]) -> None:
-        """Makes an answer of quotes, which keeps a processor busy."""
+    async def stream(
+        self,
+        engine: str,
+        iterate: Callable[[], Iterator[Claim | Answer]],
+        stopped: threading.Event,
+    ) -> AsyncGenerator[Claim | Answer | Exception, None]:
+        """The items of `iterate()`, made in a thread for `engine`; an exception it raises is its last
+        item. Closing this generator sets `stopped`, and ends the thread at its next item.
+
+        One thread for all of them: what the iterator holds open (a database) may be bound to it.
+        """
+        loop = asyncio.get_running_loop()
+        items: asyncio.Queue[Claim | Answer | Exception | None] = asyncio.Queue()
+
+        def put(item: Claim | Answer | Exception | None) -> None:
+            if not stopped.is_set():
+                loop.call_soon_threadsafe(items.put_nowait, item)
+
+        def work() -> None:
+            try:
+                for item in () if stopped.is_set() else iterate():
+                    put(item)
+                    if stopped.is_set():
+                        return
+            except Exception as exc:
+                put(exc)
+            finally:
+                put(None)
+
+        self.answer(engine, work)
+        try:
+            while (item := await items.get()) is not None:
+                yield item
+        finally:
+            stopped.set()
+
+    @property
+    def quotes(self) -> int:
+        """Answers of quotes that are asked for and not there yet."""
+        return self._quotes
+
+    def answer(self, engine: str, work: Callable[[], None]) -> None:
+        """Makes an answer: one of quotes keeps a processor busy, a chat model's waits for the model."""
+        if engine != QUOTES:
+            self._writing.submit(work)
+            return
         with self._change:
             self._quotes += 1
-        self._quoting.submit(work).add_done_callback(self._quoted)
-
-    def write(self, work: Callable[[], None]) -> None:
-        """Makes an answer that a chat model writes."""
-        self._writing.submit(work)
+        try:
+            self._quoting.submit(work).add_done_callback(self._quoted)
+        except RuntimeError:  # it is being closed
+            with self._change:
+                self._quotes -= 1
+            raise
 
     async def add(self, work: Callable[[], T]) -> T:
         """Brings in an article, in the caller's context."""
