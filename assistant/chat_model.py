@@ -13,6 +13,7 @@ import importlib.util
 import os
 import queue
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
@@ -286,6 +287,20 @@ def is_ready(name: str, settings: Settings) -> None:
     Raises SettingsError as `open_chat_model` does.
     """
     _target(name, settings)
+
+
+def check_reachable(name: str, settings: Settings, timeout_s: float) -> None:
+    """Raises ModelError where nothing listens at the address of `name`; SettingsError as
+    `open_chat_model` does. One without an address is served by its provider, who is not called."""
+    target = _target(name, settings)
+    url = urlsplit(target.name.url or "")
+    if not url.hostname:
+        return
+    try:
+        port = url.port or {"http": 80, "https": 443}[url.scheme]
+        socket.create_connection((url.hostname, port), timeout_s).close()
+    except OSError as exc:
+        raise ModelError(f"nothing answers{target.at_host} ({type(exc).__name__})") from exc
 
 
 def open_chat_model(name: str, settings: Settings) -> ChatModel:

@@ -120,6 +120,12 @@ def _parser(with_eval: bool) -> argparse.ArgumentParser:
     sources = command("sources", _sources, "list the articles of the index")
     sources.add_argument("--json", action="store_true", help="print them as JSON")
 
+    command(
+        "mcp",
+        _mcp,
+        "answer programs that speak the Model Context Protocol, on standard input and output",
+    )
+
     feedback = command("feedback", _feedback, "list the answers that people rated, newest first")
     feedback.add_argument("--rating", choices=("up", "down"), help="only those (default both)")
     feedback.add_argument(
@@ -142,10 +148,24 @@ def _parser(with_eval: bool) -> argparse.ArgumentParser:
         help="serve other machines without asking anybody to sign in",
     )
 
+    slack = command("slack", _slack, "answer in Slack over Socket Mode")
+    slack.add_argument("--corpus", type=Path, metavar="DIR", help="the folder (default corpus)")
+
     people = command("people", _people, "say who may sign in with a password")
     people.add_argument("action", choices=("list", "add", "remove", "password"))
     people.add_argument("name", nargs="?", help="whom to add, remove or give a new password")
     people.add_argument("--json", action="store_true", help="print the names as JSON")
+
+    keys = command("keys", _keys, "make and revoke keys of the HTTP API")
+    keys.add_argument("action", choices=("list", "add", "remove"))
+    keys.add_argument("name", nargs="?", help="of the key to make or revoke")
+    keys.add_argument(
+        "--scope",
+        action="append",
+        choices=("ask", "index"),
+        help="what it is for: ask (the default), or index, to have the articles read; may be repeated",
+    )
+    keys.add_argument("--json", action="store_true", help="print the keys as JSON")
 
     evaluate = command("eval", None, "measure the answers to questions with known answers")
     if with_eval:
@@ -411,6 +431,13 @@ def _sources(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _mcp(arguments: argparse.Namespace) -> int:
+    from assistant.mcp import serve_stdio
+
+    serve_stdio(_settings(arguments))
+    return 0
+
+
 def _feedback(arguments: argparse.Namespace) -> int:
     from assistant.chat.conversations import are_kept, open_conversations
     from assistant.show import plain
@@ -467,6 +494,21 @@ def _chat(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _slack(arguments: argparse.Namespace) -> int:
+    from assistant.slack.app import check_socket_mode, serve
+    from indexing.sync import sync
+
+    settings = _settings(arguments)
+    check_socket_mode(settings)  # said before the articles are read
+    with progress_bar() as progress:
+        report = sync(settings.corpus, settings, progress=progress)
+    for failure in report.failed:
+        print(f"  {failure.source}: {failure.error}", file=sys.stderr)
+    print(f"{report.articles} articles indexed in {report.passages} passages.", flush=True)
+    serve(settings)
+    return 0
+
+
 def _people(arguments: argparse.Namespace) -> int:
     from assistant.chat.people import Accounts
 
@@ -486,6 +528,28 @@ def _people(arguments: argparse.Namespace) -> int:
     else:
         accounts.remove(name)
     print(f"{done} {name}", file=sys.stderr)
+    return 0
+
+
+def _keys(arguments: argparse.Namespace) -> int:
+    from assistant.http.keys import Keys
+    from assistant.show import plain
+
+    keys = Keys(_settings(arguments))
+    name, action = arguments.name, arguments.action
+    if (name is None) != (action == "list"):
+        raise SettingsError(f"keys {action} takes {'no' if action == 'list' else 'a'} name")
+    if action == "add":
+        print(keys.add(name, arguments.scope or ["ask"]))
+        print("Keep it: it is not shown again.", file=sys.stderr)
+    elif action == "remove":
+        keys.remove(name)
+        print(f"revoked {name}", file=sys.stderr)
+    elif arguments.json:
+        print_json([{"name": k.name, "scopes": k.scopes, "made": k.made} for k in keys.list()])
+    else:
+        for key in keys.list():
+            print(f"{key.made[:10]}  {key.hint}  {plain(key.name)} ({', '.join(key.scopes)})")
     return 0
 
 

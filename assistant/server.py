@@ -1,7 +1,8 @@
-"""The web server: the chat page at `/`, `/healthz` beside it, and the guard before both."""
+"""The web server: the chat page at `/`, the API beside it, and the guard before both."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import os
@@ -16,23 +17,41 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.exception_handlers import (
+    http_exception_handler,
+    request_validation_exception_handler,
+)
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assistant import mcp
 from assistant.chat import folder, people
 from assistant.chat.people import LOOPBACK
+from assistant.http import api as http_api
+from assistant.http import completions, docs, problems
+from assistant.http.api import Api
+from assistant.http.gate import Gate, is_api
+from assistant.http.watch import Watch
 from assistant.workers import Workers
 from indexing.errors import SettingsError
 from indexing.settings import Settings
 
 if TYPE_CHECKING:
-    from assistant.chat.app import Answering
+    from assistant.answering import Answering
 
 
 STOPS_S = 10
 """The longest wait for what is being prepared when the server ends."""
+
+
+ENDS_S = 20
+"""The longest that answers under way keep the server from ending."""
 
 
 def create_app(settings: Settings, assistant: Answering | None = None) -> FastAPI:
@@ -62,15 +81,20 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         warming = threading.Thread(target=assistant.warm, daemon=True)
         warming.start()
-        yield
+        async with endpoint.running():
+            yield
         workers.close()
         chat.close()
+        await asyncio.to_thread(watch.close)
         assistant.close()
         # Python ends under a thread that still reckons, and its libraries abort with a core.
         warming.join(timeout=STOPS_S)
         folder.clear_session_files(root)
 
-    workers = Workers()
+    watch = Watch(settings)
+    workers = Workers(watch.answering)
+    watch.count_under_way(lambda: workers.under_way)
+    endpoint = mcp.Endpoint(mcp.create(assistant, settings, workers))
     # No OpenAPI pages: FastAPI's load their scripts from another host.
     app = FastAPI(
         title="Dateline",
@@ -84,16 +108,61 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     def healthz() -> dict[str, str]:
         return {"status": "ok", "service": "dateline"}
 
+    _add_api(app, Api(assistant, settings, workers, watch))
+    app.routes.append(Route("/mcp", endpoint))
+
     # Last: a mount at the root answers every path that is not taken yet.
     page = without_other_hosts(chat.mount(app, assistant, _origins(settings), settings, workers))
     if settings.sign_in == "none":
         page = page.replace("</head>", _NOBODY_SIGNS_OUT + "</head>")
     _serve_everywhere(page)
     public = settings.public_url.rstrip("/").lower()
+    origins = frozenset(
+        o.strip().rstrip("/").lower() for o in settings.cors.split(",") if o.strip()
+    )
+    app.add_middleware(Gate, settings=settings, watch=watch)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+        )
     app.add_middleware(
-        Guard, hosts=_hosts(settings), scripts=script_hashes(page), public=public or None
+        Guard,
+        hosts=_hosts(settings),
+        scripts=script_hashes(page),
+        public=public or None,
+        friends=origins,
     )
     return app
+
+
+def _add_api(app: FastAPI, api: Api) -> None:
+    described = http_api.router()
+    http_api.add_routes(described, api)
+    completions.add_routes(described, api)
+    app.include_router(described)
+    app.include_router(docs.routes(described))
+    for path in ("/api/{rest:path}", "/v1/{rest:path}"):
+        app.add_route(path, http_api.unknown(described), METHODS, include_in_schema=False)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        if is_api(request.url.path):
+            return problems.invalid(error).response()
+        return await request_validation_exception_handler(request, error)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        if is_api(request.url.path):
+            problem = problems.Problem(error.status_code, error.detail, "invalid_request")
+            return problem.response()
+        return await http_exception_handler(request, error)
+
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
 _NOBODY_SIGNS_OUT = "<style>#user-nav-button { display: none }</style>"
@@ -126,7 +195,7 @@ def serve(settings: Settings, assistant: Answering | None = None) -> None:
         settings = replace(settings, port=listening.getsockname()[1])
         app = create_app(settings, assistant)
         config = uvicorn.Config(
-            app, log_level="warning", server_header=False, timeout_graceful_shutdown=3
+            app, log_level="warning", server_header=False, timeout_graceful_shutdown=ENDS_S
         )
         for warning in _warnings(settings):
             print(f"Warning: {warning}", file=sys.stderr)
@@ -253,7 +322,8 @@ class Guard:
     Chainlit's socket checks no origin, and a server without a password is only as private as that
     check: any page open in the same browser could otherwise ask it for the articles. A name that
     another site points at this machine (DNS rebinding) is caught by `hosts`, None for any. `public`
-    is the origin people reach the page at where a proxy stands before it, in small letters.
+    is the origin people reach the page at where a proxy stands before it, in small letters; `friends`
+    are the origins whose pages may call the API.
     """
 
     def __init__(
@@ -262,7 +332,9 @@ class Guard:
         hosts: frozenset[str] | None,
         scripts: str,
         public: str | None = None,
+        friends: frozenset[str] = frozenset(),
     ) -> None:
+        self._friends = friends
         self._app = app
         self._hosts = hosts
         self._scripts = scripts
@@ -274,7 +346,10 @@ class Guard:
             return
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if refusal := self._refusal(host, headers.get("origin")):
+        origin = headers.get("origin")
+        if (origin or "").lower() in self._friends and is_api(scope["path"]):
+            origin = None  # whose pages may call the API, and nothing else here
+        if refusal := self._refusal(host, origin):
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008, "reason": refusal})
             else:

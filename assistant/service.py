@@ -7,15 +7,15 @@ the index, so that a run of `dateline index` beside it is seen whole or not at a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,9 @@ from indexing.settings import QUOTES, Settings
 from indexing.vectors import VectorReader, VectorsUnavailable
 
 if TYPE_CHECKING:
+    from langchain_core.callbacks import CallbackManagerForRetrieverRun
+    from langchain_core.documents import Document
+    from langchain_core.retrievers import BaseRetriever
     from langchain_core.runnables import Runnable
 
 LONGEST_QUESTION = 4_000
@@ -63,6 +66,8 @@ LEAST_CANDIDATES = 8
 MOST_QUOTES = 10
 """The most a question may ask for."""
 STARTERS = 4
+ASK_TAKES = ("question", "history", "filters", "as_of", "engine", "max_quotes")
+"""What a question asked of `Assistant.as_runnable` may hold."""
 
 Search = Callable[[str, int, Filters], list[Hit]]
 
@@ -260,6 +265,11 @@ class Assistant:
             retriever = self._retriever(view, self._reranker)
             return retriever.search(searchable(query[:LONGEST_QUESTION]), k, filters)
 
+    def check_index(self) -> None:
+        """Raises StoreError where the index cannot be read."""
+        with self._main.view():
+            pass
+
     def sources(self) -> list[SourceInfo]:
         """The articles of the index, sorted by source."""
         with self._catalog.view() as view:
@@ -340,6 +350,48 @@ class Assistant:
             return self.ask(question, filters=filters, engine=QUOTES)
 
         return follow_ups.suggested(answer, history, sentences, ask, most, cancelled)
+
+    def as_retriever(self, k: int = 10, filters: Filters | None = None) -> BaseRetriever:
+        """Its search as a LangChain retriever of the `k` best passages, for chains of other people's.
+
+        A document's text is the passage's, its metadata are `source`, `start`, `end`, `title`,
+        `publisher`, `published` (ISO 8601 or None), `url` and `score`.
+        """
+        from langchain_core.retrievers import BaseRetriever
+
+        search = self.search
+
+        class AssistantRetriever(BaseRetriever):
+            def _get_relevant_documents(
+                self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+            ) -> list[Document]:
+                return [_plain_document(hit) for hit in search(query, k, filters)]
+
+        return AssistantRetriever()
+
+    def as_runnable(self) -> Runnable[str | Mapping[str, Any], Answer]:
+        """`ask` as a LangChain runnable: a question in, its Answer out; or a mapping of `question`
+        and, where wanted, the other arguments of `ask` by their names."""
+        from langchain_core.runnables import RunnableLambda
+
+        def ask(asked: str | Mapping[str, Any]) -> Answer:
+            if isinstance(asked, str):
+                return self.ask(asked)
+            if "question" not in asked:
+                raise SettingsError('what is asked has no "question"')
+            if strange := asked.keys() - ASK_TAKES:
+                raise SettingsError(
+                    f"a question takes {', '.join(ASK_TAKES)}, and not {min(strange)!r}"
+                )
+            return self.ask(**asked)
+
+        return RunnableLambda(ask, name="dateline")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Lets the index go; on a joined assistant it does nothing."""
@@ -519,11 +571,34 @@ class _Laps:
         self.ms[name] = round(self.ms.get(name, 0.0) + spent, 1)
 
 
-def open_assistant(settings: Settings) -> Assistant:
+def _plain_document(hit: Hit) -> Document:
+    """A passage for other people's programs: metadata of plain values, which can be stored."""
+    from langchain_core.documents import Document
+
+    published = hit.info.published
+    return Document(
+        page_content=hit.passage.text,
+        metadata={
+            "source": hit.passage.source,
+            "start": hit.passage.start,
+            "end": hit.passage.end,
+            "title": hit.info.title,
+            "publisher": hit.info.publisher,
+            "published": published.isoformat() if published else None,
+            "url": hit.info.url,
+            "score": float(hit.fused),
+        },
+    )
+
+
+def open_assistant(settings: Settings | None = None, **changes: Any) -> Assistant:
     """The assistant of the index at `settings.index`, with the models that `settings` name.
 
+    Without settings they are those of the command line: the environment's and `.env`'s. `changes`
+    are fields of Settings by their names, such as `index="…"` or `engine="…"`, and win over both.
     Raises IndexMissing, IndexMismatch, SettingsError.
     """
+    settings = _settings(settings, changes)
     meta = read_meta(settings.index)
     embedder = open_embedder(settings.embedder, settings.threads)
     check_meta(meta, settings.index, embedder.name, embedder.dimension)
@@ -540,3 +615,21 @@ def open_assistant(settings: Settings) -> Assistant:
         opened.close()
         raise
     return opened
+
+
+def _settings(settings: Settings | None, changes: Mapping[str, Any]) -> Settings:
+    known = {field.name: field for field in fields(Settings)}
+    if strange := changes.keys() - known:
+        raise SettingsError(f"there is no setting {min(strange)!r}")
+    given = {
+        name: Path(value) if isinstance(known[name].default, Path) else value
+        for name, value in changes.items()
+    }
+    if settings is None:
+        from assistant.cli import environment
+
+        return Settings.from_env(environment(), **given)
+    if not given:
+        return settings
+    whole = {name: getattr(settings, name) for name in known}
+    return Settings.from_env({}, **(whole | given))

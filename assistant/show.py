@@ -190,10 +190,13 @@ def marks(numbers: Sequence[int]) -> str:
 # Markdown
 
 
-def as_markdown(answer: Answer) -> str:
-    """The whole answer in Markdown that holds no markup but ours: no link, image, heading or HTML."""
+def as_markdown(answer: Answer, told: Sequence[Claim] = ()) -> str:
+    """The whole answer in Markdown that holds no markup but ours: no link, image, heading or HTML.
+
+    `told`: claims that its reader has seen already; paragraphs that hold nothing else are not repeated.
+    """
     numbers = [c.number for c in answer.citations]
-    blocks = [claim_as_markdown(answer.text, numbers)]
+    blocks = [claim_as_markdown(_untold(answer.text, told), numbers)]
     if answer.closest:
         blocks.insert(0, f"**{NOT_FOUND}.**")
     blocks += [
@@ -457,6 +460,12 @@ def source_to_json(info: SourceInfo) -> dict[str, Any]:
         "passages": info.passages,
         "repeats": info.voice if info.voice != info.source else None,
     }
+
+
+def has_words(info: SourceInfo, query: str) -> bool:
+    """Whether each word of `query` stands in an article's title, publisher or source."""
+    described = f"{info.title} {info.publisher or ''} {info.source}".casefold()
+    return all(word in described for word in query.casefold().split())
 
 
 def report_to_json(report: SyncReport) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from typing import TypeVar
 
@@ -26,17 +27,24 @@ ADDED_AT_ONCE = 2
 LOOKS_UP_S = 0.1
 
 
+Answering = Callable[[], AbstractContextManager[Callable[[Answer], object]]]
+"""Around the making of an answer, to be told what it is."""
+
+
 class Workers:
     """Threads for each kind of work, so that none waits for another kind. Safe to share."""
 
-    def __init__(self) -> None:
+    def __init__(self, answering: Answering = lambda: nullcontext(lambda answer: None)) -> None:
+        self._answering = answering
         # As many as can run: with more, those who asked first would wait as long as the last.
         self._quoting = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "quoting")
         self._writing = ThreadPoolExecutor(WRITTEN_AT_ONCE, "writing")
         self._adding = ThreadPoolExecutor(ADDED_AT_ONCE, "adding")
         self._suggesting = ThreadPoolExecutor(1, "suggesting")
         self._change = threading.Condition()
-        self._quotes = 0  # asked for and not there yet
+        # Asked for and not there yet.
+        self._quotes = 0
+        self._answers = 0
         self._closed = False
 
     async def stream(
@@ -57,12 +65,19 @@ class Workers:
             if not stopped.is_set():
                 loop.call_soon_threadsafe(items.put_nowait, item)
 
-        def work() -> None:
-            try:
-                for item in () if stopped.is_set() else iterate():
+        def make() -> None:
+            with self._answering() as tell:
+                for item in iterate():
                     put(item)
+                    if isinstance(item, Answer):
+                        tell(item)
                     if stopped.is_set():
                         return
+
+        def work() -> None:
+            try:
+                if not stopped.is_set():
+                    make()
             except Exception as exc:
                 put(exc)
             finally:
@@ -76,23 +91,21 @@ class Workers:
             stopped.set()
 
     @property
-    def quotes(self) -> int:
-        """Answers of quotes that are asked for and not there yet."""
-        return self._quotes
+    def under_way(self) -> int:
+        """Answers that are asked for and not there yet."""
+        return self._answers
 
     def answer(self, engine: str, work: Callable[[], None]) -> None:
-        """Makes an answer: one of quotes keeps a processor busy, a chat model's waits for the model."""
-        if engine != QUOTES:
-            self._writing.submit(work)
-            return
+        """Makes an answer: one of quotes keeps a processor busy, a chat model's waits for the model.
+
+        Raises RuntimeError once it is closed.
+        """
+        quotes = engine == QUOTES
+        made = (self._quoting if quotes else self._writing).submit(work)
         with self._change:
-            self._quotes += 1
-        try:
-            self._quoting.submit(work).add_done_callback(self._quoted)
-        except RuntimeError:  # it is being closed
-            with self._change:
-                self._quotes -= 1
-            raise
+            self._answers += 1
+            self._quotes += quotes
+        made.add_done_callback(lambda _: self._answered(quotes))
 
     async def add(self, work: Callable[[], T]) -> T:
         """Brings in an article, in the caller's context."""
@@ -119,7 +132,8 @@ class Workers:
         for threads in (self._quoting, self._writing, self._adding, self._suggesting):
             threads.shutdown(wait=False, cancel_futures=True)
 
-    def _quoted(self, _: Future[None]) -> None:
+    def _answered(self, quotes: bool) -> None:
         with self._change:
-            self._quotes -= 1
+            self._answers -= 1
+            self._quotes -= quotes
             self._change.notify_all()

@@ -84,6 +84,12 @@ class ScriptedAssistant:
     def engines(self) -> list[str]:
         return list(self.offered)
 
+    def check_index(self) -> None:
+        pass
+
+    def search(self, query: str, k: int = 10, filters: object = None) -> list[Hit]:
+        return []
+
     def sources(self) -> list[SourceInfo]:
         return [info(source) for source in self.articles]
 

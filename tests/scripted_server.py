@@ -5,6 +5,7 @@ Run as a program: `python scripted_server.py INDEX [PORT]`.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,8 +32,8 @@ GONE = "This article was removed."
 
 @dataclass
 class Rehearsed(ScriptedAssistant):
-    """Scripted, except that it can say what it was asked before, and that "Slow?" has no answer
-    before there is a file `gate`."""
+    """Scripted, except that it can say what it was asked before, that "Slow?" has no answer before
+    there is a file `gate`, and that what it does not know the articles do not say."""
 
     gate: Path = Path("gate")
 
@@ -46,6 +47,9 @@ class Rehearsed(ScriptedAssistant):
         if question == "What did I ask?":
             asked = "; ".join(earlier for earlier, _ in history) or "nothing"
             yield answered(f"You asked: {asked}. [1]", cited(HOSTILE, "First line", source="a.txt"))
+            return
+        if question not in self.answers:
+            yield missing()
             return
         for item in super().stream(question, history, **options):
             yield item
@@ -89,4 +93,4 @@ def assistant(gate: Path) -> ScriptedAssistant:
 if __name__ == "__main__":
     index = Path(sys.argv[1])
     port = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    serve(Settings(index=index, port=port), assistant(index / "gate"))
+    serve(Settings.from_env(os.environ, index=index, port=port), assistant(index / "gate"))

@@ -18,7 +18,7 @@ from contextlib import aclosing
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import chainlit as cl
@@ -27,8 +27,9 @@ from chainlit.types import ThreadDict
 from fastapi import FastAPI, UploadFile
 
 from assistant import show
+from assistant.answering import Answering
 from assistant.chat import export, ratings, sign_in
-from assistant.chat.conversation import Conversation, History, limits_from, metadata_of, resumed
+from assistant.chat.conversation import Conversation, limits_from, metadata_of, resumed
 from assistant.chat.conversations import open_conversations
 from assistant.chat.data_layer import DataLayer
 from assistant.chat.people import LOCAL
@@ -36,10 +37,9 @@ from assistant.chat.words import count, say
 from assistant.schema import Answer, Claim
 from assistant.shelves import Shelf, Shelves
 from assistant.workers import Workers
-from indexing.embed import Embedder
 from indexing.errors import DatelineError, SettingsError
 from indexing.read import SUPPORTED
-from indexing.schema import Filters, SourceInfo
+from indexing.schema import SourceInfo
 from indexing.settings import QUOTES, Settings
 
 log = logging.getLogger(__name__)
@@ -56,50 +56,6 @@ TYPES = (
     "application/octet-stream",
 )
 """The types browsers give the files that are read; what a file is its suffix decides."""
-
-
-class Answering(Protocol):
-    """What the page needs of an `Assistant`."""
-
-    def stream(
-        self,
-        question: str,
-        history: History,
-        *,
-        filters: Filters | None = None,
-        as_of: date | None = None,
-        engine: str | None = None,
-        cancelled: Callable[[], bool] = ...,
-        max_quotes: int | None = None,
-    ) -> Iterator[Claim | Answer]: ...
-
-    def follow_ups(
-        self,
-        answer: Answer,
-        history: History,
-        *,
-        filters: Filters | None = None,
-        cancelled: Callable[[], bool] = ...,
-    ) -> list[str]: ...
-
-    @property
-    def embedder(self) -> Embedder: ...
-
-    def joined(self, *indexes: Path) -> Answering: ...
-
-    def engines(self) -> list[str]: ...
-
-    def sources(self) -> list[SourceInfo]: ...
-
-    def source_text(self, source: str) -> str: ...
-
-    def original(self, source: str) -> Path | None: ...
-
-    def starters(self) -> list[str]: ...
-
-    def warm(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class _Page:
@@ -528,18 +484,13 @@ def _library() -> Callable[[str], dict[str, Any]]:
         infos = opening().sources()
         scopes = {info.source: "person" for info in kept.sources()}
         scopes |= {info.source: "conversation" for info in here.sources()}
-        words = query.casefold().split()
-        found = [info for info in infos if all(word in _described(info) for word in words)]
+        found = [info for info in infos if show.has_words(info, query)]
         found.sort(key=lambda info: (info.published or date.min, info.title), reverse=True)
         found.sort(key=lambda info: info.source not in scopes)
         items = [{**_listed(info), "scope": scopes.get(info.source)} for info in found[:LISTED]]
         return {"query": query, "items": items, "found": len(found), "total": len(infos)}
 
     return listed
-
-
-def _described(info: SourceInfo) -> str:
-    return f"{info.title} {info.publisher or ''} {info.source}".casefold()
 
 
 def _listed(info: SourceInfo) -> dict[str, Any]:

@@ -9,22 +9,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import json
 import os
 import secrets
-import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from filelock import FileLock
-
+from assistant.records import Record, written
 from indexing.errors import IndexStorage, SettingsError
 from indexing.settings import Settings
 
@@ -94,7 +91,7 @@ def secret(settings: Settings, env: Mapping[str, str] = os.environ) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            made = _written(path, secrets.token_urlsafe(48))
+            made = written(path, secrets.token_urlsafe(48))
             with suppress(FileExistsError):
                 os.link(made, path)  # not a rename: of two that start at once, one secret counts
             made.unlink()
@@ -114,7 +111,7 @@ class Accounts:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._record = _Record(_folder(settings) / "people.json")
+        self._record = Record(_folder(settings) / "people.json")
 
     def names(self) -> list[str]:
         return sorted(self._record.read())
@@ -176,7 +173,7 @@ class People:
         self.ways = ways(settings)
         self.accounts = Accounts(settings)
         self._allow = settings.oidc_allow
-        self._ended = _Record(_folder(settings) / "signed_out.json")
+        self._ended = Record(_folder(settings) / "signed_out.json")
         self._now = now
 
     def local(self) -> Person:
@@ -251,7 +248,7 @@ class Throttle:
 
     def admits(self, name: str, address: str) -> bool:
         """Whether a guess may be made now. It counts from here: many at once get no further."""
-        key = _folded(name)[:100], _network(address)
+        key = _folded(name)[:100], network(address)
         guesses, until = self._guesses.pop(key, (0, 0.0))
         if self._now() < until:
             self._guesses[key] = guesses, until
@@ -265,10 +262,10 @@ class Throttle:
 
     def forget(self, name: str, address: str) -> None:
         """That name's password was right."""
-        self._guesses.pop((_folded(name)[:100], _network(address)), None)
+        self._guesses.pop((_folded(name)[:100], network(address)), None)
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
     """The address; of one in IPv6 the half that its owner cannot choose."""
     try:
         if ipaddress.ip_address(address).version == 6:
@@ -327,52 +324,3 @@ def _scrypt(password: str, stored: Mapping[str, Any]) -> bytes:
 
 
 _NOBODY: dict[str, Any] = {"salt": "00" * 16, "hash": "00" * 32, **_SCRYPT}
-
-
-class _Record:
-    """A JSON object in a file: read again once it has changed, and replaced as a whole."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[int, ...] | None = None
-        self._value: dict[str, Any] = {}
-
-    def read(self) -> dict[str, Any]:
-        """What it holds, {} where there is none. Raises IndexStorage where it cannot be read."""
-        try:
-            at = self._path.stat()
-            seen = at.st_mtime_ns, at.st_size, at.st_ino
-            if seen != self._seen:
-                value = json.loads(self._path.read_text("utf-8"))
-                if not isinstance(value, dict):
-                    raise ValueError("it is not a JSON object")
-                self._value, self._seen = value, seen
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as exc:
-            raise IndexStorage(
-                f"{self._path} cannot be read ({exc}); restore it from a copy, or remove it"
-            ) from exc
-        return self._value
-
-    @contextmanager
-    def changing(self) -> Iterator[dict[str, Any]]:
-        """What it holds, to be changed, and kept unless the change raises."""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._path.with_suffix(".lock"), mode=0o600):
-                value = json.loads(json.dumps(self.read()))
-                yield value
-                os.replace(_written(self._path, json.dumps(value, indent=1)), self._path)
-        except OSError as exc:
-            raise IndexStorage(f"{self._path} cannot be written: {exc}") from exc
-
-
-def _written(path: Path, text: str) -> Path:
-    """A new file beside `path` that only its owner may read, with `text` in it, on the disk."""
-    handle, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
-    with open(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    return Path(made)

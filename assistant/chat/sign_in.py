@@ -32,6 +32,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.chat.oidc import TRIP_S, NotSignedIn, Reception, discover
 from assistant.chat.people import GUEST, LOCAL, OIDC, PASSWORD, People, Person, Throttle
+from assistant.http.gate import is_api
 from indexing.errors import DatelineError
 from indexing.settings import Settings
 
@@ -202,7 +203,8 @@ class Visits:
         self._people = people
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
+        # The API has keys, and nobody signs in there.
+        if scope["type"] not in ("http", "websocket") or is_api(scope["path"]):
             await self._app(scope, receive, send)
             return
         _address.set(scope["client"][0] if scope.get("client") else "")

@@ -1,0 +1,171 @@
+"""What every request to the API passes: its id, its key, its limits, its line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Sequence
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assistant.chat import people
+from assistant.http.keys import ASK, INDEX, Key, Keys
+from assistant.http.problems import Problem, problem_of
+from assistant.http.watch import Watch
+from indexing.settings import Settings
+
+MOST_BYTES = 1_000_000
+"""The largest request body."""
+
+GATED = ("/api", "/v1", "/mcp", "/slack", "/metrics", "/readyz")
+OPEN = ("/api/docs", "/api/openapi.json", "/slack", "/readyz")
+"""What wants no key: nothing there tells of the articles, and Slack signs what it sends."""
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def is_api(path: str) -> bool:
+    """Whether a path is the API's, and not the page's."""
+    return _is_below(path, GATED)
+
+
+def _is_below(path: str, roots: Sequence[str]) -> bool:
+    return any(path == root or path.startswith(f"{root}/") for root in roots)
+
+
+class Gate:
+    """An ASGI middleware. Answers with an error in JSON, never a stack trace."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, watch: Watch) -> None:
+        self._app = app
+        self._settings = settings
+        self._watch = watch
+        self._keys = Keys(settings)
+        self._most = settings.requests_per_minute
+        self._limit = RateLimitItemPerMinute(max(self._most, 1))
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._wants_key = settings.api_keys == "required" or settings.sign_in != "none"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not is_api(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        id = given if _ID.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = id
+        begun, status, by = time.time_ns(), 0, ""
+
+        async def send_noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = id
+            await send(message)
+
+        try:
+            key = self._admit(scope, headers)
+            by = key.name if key else ""
+            # A stream ends itself before that, and says so.
+            async with asyncio.timeout(self._settings.request_timeout_s + 1):
+                await self._app(scope, await _read(receive, headers), send_noted)
+        except Exception as exc:
+            problem = problem_of(exc)
+            if not status:
+                await problem.response()(scope, receive, send_noted)
+        finally:
+            asked = scope["state"].get("question", "")
+            route = getattr(scope.get("route"), "path", "") or _root(scope["path"])
+            self._watch.request(id, scope["method"], route, status or 499, begun, by, asked)
+
+    def _admit(self, scope: Scope, headers: Headers) -> Key | None:
+        """The key a request came with. Raises Problem where it may not come in."""
+        path, method = scope["path"], scope["method"]
+        if _is_below(path, OPEN) or method == "OPTIONS":
+            return None
+        key = self._key(headers)
+        self._count(f"key {key.name}" if key else f"address {_address(scope)}")
+        wants = INDEX if (path, method) == ("/api/index", "POST") else ASK
+        if key is None:
+            guests = people.GUEST in people.ways(self._settings)
+            if self._wants_key or (wants == INDEX and guests):
+                raise Problem(
+                    401,
+                    "This needs a key: send `Authorization: Bearer KEY`; whoever runs Dateline makes "
+                    "one with `dateline keys add NAME`.",
+                    "missing_api_key",
+                    {"WWW-Authenticate": "Bearer"},
+                )
+        elif wants not in key.scopes:
+            raise Problem(
+                403, f"The key {key.name!r} lacks the scope {wants!r}.", "insufficient_scope"
+            )
+        return key
+
+    def _key(self, headers: Headers) -> Key | None:
+        given = headers.get("authorization")
+        if given is None:
+            return None
+        scheme, _, value = given.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Problem(
+                401, "The key is to be sent as `Authorization: Bearer KEY`.", "bad_api_key"
+            )
+        key = self._keys.find(value.strip())
+        if key is None and self._wants_key:
+            raise Problem(
+                401,
+                "There is no such key; it may have been revoked.",
+                "bad_api_key",
+                {"WWW-Authenticate": "Bearer"},
+            )
+        return key
+
+    def _count(self, who: str) -> None:
+        if self._most and not self._limiter.hit(self._limit, who):
+            at, _ = self._limiter.get_window_stats(self._limit, who)
+            wait_s = max(1, round(at - time.time()))
+            raise Problem(
+                429,
+                f"More than {self._most} requests in a minute; try again in {wait_s} s.",
+                "rate_limited",
+                {"Retry-After": str(wait_s)},
+            )
+
+
+def _root(path: str) -> str:
+    """What a path that no route of ours took is counted under: never what its sender made up."""
+    return next(root for root in GATED if path == root or path.startswith(f"{root}/"))
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return people.network(client[0]) if client else "unknown"
+
+
+async def _read(receive: Receive, headers: Headers) -> Receive:
+    """Reads the body of a request, which `receive` then gives again. Raises Problem where it is too
+    large."""
+    told = headers.get("content-length", "0")
+    length = int(told) if told.isdecimal() else 0
+    body, more = b"", True
+    while more and max(length, len(body)) <= MOST_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(499, "whoever asked has gone", "disconnected")
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    if max(length, len(body)) > MOST_BYTES:
+        raise Problem(413, f"A request may have {MOST_BYTES:,} bytes at most.", "request_too_large")
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return again

@@ -1,0 +1,87 @@
+"""Keys of the HTTP API: what they may be used for, and whether one still counts."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from assistant.records import Record
+from indexing.errors import SettingsError
+from indexing.settings import Settings
+
+ASK, INDEX = "ask", "index"
+SCOPES = (ASK, INDEX)
+"""To ask, search and read; to bring the index in step with its folder."""
+
+_PREFIX = "dl_"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key as it is kept; what it is itself is shown once, when it is made, and not kept."""
+
+    name: str
+    scopes: tuple[str, ...]
+    hint: str
+    made: str
+
+
+class Keys:
+    """The keys of one index, in `<index>/chat/keys.json`, by the SHA-256 of each.
+
+    A key has 256 random bits, so that a slow hash would add nothing. Every method raises IndexStorage
+    where the file cannot be read or written.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._record = Record(settings.index / "chat" / "keys.json")
+
+    def list(self) -> list[Key]:
+        return [_key(name, kept) for name, kept in sorted(self._record.read().items())]
+
+    def add(self, name: str, scopes: Sequence[str]) -> str:
+        """A new key. Raises SettingsError where there is one of that name, or it will not do."""
+        name = name.strip()
+        if not 1 <= len(name) <= 64 or not name.isprintable():
+            raise SettingsError(f"a key's name has 1 to 64 characters, got {name!r}")
+        key = _PREFIX + secrets.token_urlsafe(32)
+        with self._record.changing() as kept:
+            if name in kept:
+                raise SettingsError(
+                    f"there is a key {name!r} already; revoke it with `dateline keys remove {name}`"
+                )
+            kept[name] = {
+                "sha256": _hashed(key),
+                "scopes": [scope for scope in SCOPES if scope in scopes],
+                "hint": f"{key[:6]}…",
+                "made": datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds"),
+            }
+        return key
+
+    def remove(self, name: str) -> None:
+        """From now on it opens nothing. Raises SettingsError where there is none of that name."""
+        with self._record.changing() as kept:
+            if kept.pop(name, None) is None:
+                raise SettingsError(f"there is no key {name!r}; see `dateline keys list`")
+
+    def find(self, key: str) -> Key | None:
+        """Which of them `key` is."""
+        hashed = _hashed(key)
+        for name, kept in self._record.read().items():
+            if hmac.compare_digest(str(kept.get("sha256")), hashed):
+                return _key(name, kept)
+        return None
+
+
+def _key(name: str, kept: dict[str, Any]) -> Key:
+    return Key(name, tuple(kept["scopes"]), kept["hint"], kept["made"])
+
+
+def _hashed(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
