@@ -7,8 +7,8 @@ are its own. What counts are the ratios; the figures themselves depend on the ma
 
 What verification costs an answer that a chat model writes has no counterpart there: it is held
 against what it may cost, a sentence's verification against the time a model takes to write one.
-The chat page has none either: its answers to 30 conversations at once are held against those to one
-(see `eval.chat_speed`).
+The chat page and the HTTP API have none either: their answers to many at once are held against those
+to one (see `eval.chat_speed`, `eval.api_speed`).
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """A figure of the chat page with one conversation, and with many at once."""
+    """A figure of a server that is asked one question at a time, and many at once."""
 
     label: str
     alone: float | None
@@ -273,21 +273,27 @@ def against_allowed(rows: Sequence[Allowed]) -> str:
 
 def chat_rows(times: Mapping[str, Any]) -> list[Busy]:
     """`times`: those of `eval.chat_speed.ChatTimes`, in seconds."""
+    return [*_waits(times, "first sentence in view", "first"), *answer_rows(times)]
 
-    def row(label: str, kind: str, share: float) -> Busy:
-        alone, at_once = (percentile(times[f"{who}_{kind}"], share) for who in ("alone", "at_once"))
-        return Busy(label, alone, at_once)
+
+def answer_rows(times: Mapping[str, Any]) -> list[Busy]:
+    """`times`: those of `eval.chat_speed.ChatTimes` or `eval.api_speed.ApiTimes`, in seconds."""
 
     def a_second(who: str) -> float | None:
         return ratio(len(times[f"{who}_whole"]), times[f"{who}_s"])
 
     return [
-        row("first sentence in view, p50 s", "first", 0.5),
-        row("first sentence in view, p95 s", "first", 0.95),
-        row("whole answer, p50 s", "whole", 0.5),
-        row("whole answer, p95 s", "whole", 0.95),
+        *_waits(times, "whole answer", "whole"),
         Busy("answers a second", a_second("alone"), a_second("at_once")),
     ]
+
+
+def _waits(times: Mapping[str, Any], label: str, kind: str) -> list[Busy]:
+    def row(name: str, share: float) -> Busy:
+        alone, at_once = (percentile(times[f"{who}_{kind}"], share) for who in ("alone", "at_once"))
+        return Busy(f"{label}, {name} s", alone, at_once)
+
+    return [row("p50", 0.5), row("p95", 0.95)]
 
 
 def alone_and_at_once(rows: Sequence[Busy]) -> str:
@@ -581,13 +587,13 @@ def writing_times(quick: bool) -> dict[str, list[float]]:
         return found
 
 
-def chat_times(quick: bool) -> dict[str, Any]:
-    """What `eval.chat_speed` measures, by the names of its fields."""
-    _say("the chat page, alone and with many conversations at once")
+def server_times(module: str, what: str, quick: bool) -> dict[str, Any]:
+    """What `eval.chat_speed` or `eval.api_speed` measures, by the names of its fields."""
+    _say(f"{what}, asked by one and by many at once")
     with tempfile.TemporaryDirectory(prefix="dateline-bench-") as temporary:
-        out = Path(temporary) / "chat.json"
-        command = [sys.executable, "-m", "eval.chat_speed", str(out)]
-        run_process("measuring the chat page", [*command, *(["--quick"] if quick else [])], ROOT)
+        out = Path(temporary) / "times.json"
+        command = [sys.executable, "-m", module, str(out)]
+        run_process(f"measuring {what}", [*command, *(["--quick"] if quick else [])], ROOT)
         found: dict[str, Any] = json.loads(out.read_text("utf-8"))
         return found
 
@@ -653,6 +659,12 @@ def _parser() -> argparse.ArgumentParser:
         help="measure how long readers of the chat page wait, one alone and 30 at once",
     )
     parser.add_argument(
+        "--api",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure how long programs wait for the HTTP API, one alone and 100 at once",
+    )
+    parser.add_argument(
         "--retrieval",
         action=argparse.BooleanOptionalAction,
         default=None,
@@ -707,6 +719,8 @@ def _bench(arguments: argparse.Namespace) -> None:
         results["writing"] = _writing(quick)
     if arguments.chat:
         results["chat"] = _chat(quick)
+    if arguments.api:
+        results["api"] = _api(quick)
     if wants_retrieval and for_retrieval:
         figures = retrieval_table.measure(shared, for_retrieval, out, _say)
         print("\nRetrieval, shares x 100\n" + retrieval_table.shown(figures), flush=True)
@@ -766,7 +780,7 @@ def _writing(quick: bool) -> list[dict[str, Any]]:
 
 
 def _chat(quick: bool) -> list[dict[str, Any]]:
-    times = chat_times(quick)
+    times = server_times("eval.chat_speed", "the chat page", quick)
     rows = chat_rows(times)
     print(
         f"\nThe chat page over corpus/: {len(times['alone_whole'])} questions in one conversation,"
@@ -775,6 +789,19 @@ def _chat(quick: bool) -> list[dict[str, Any]]:
         flush=True,
     )
     return _plain(rows)
+
+
+def _api(quick: bool) -> list[dict[str, Any]]:
+    times = server_times("eval.api_speed", "the HTTP API", quick)
+    rows = answer_rows(times)
+    print(
+        f"\nThe HTTP API over corpus/: {len(times['alone_whole'])} questions one after the other, and"
+        f" {len(times['at_once_whole'])} at once; the server held {times['memory_mb']:.0f} MB before"
+        f" those, {times['most_mb']:.0f} MB at most\n" + alone_and_at_once(rows),
+        flush=True,
+    )
+    memory = Busy("memory, MB", times["memory_mb"], times["most_mb"])
+    return _plain([*rows, memory])
 
 
 def _plain(

@@ -220,9 +220,17 @@ def measure(url: str, *, is_quick: bool = False) -> ChatTimes:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running `dateline chat`: its address and its process."""
+
+    url: str
+    pid: int
+
+
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of `dateline chat` over `corpus/`, its index in `folder`, until it is stopped."""
+def served(folder: Path) -> Iterator[Served]:
+    """`dateline chat` over `corpus/`, its index in `folder`, until it is stopped."""
     command = dateline("chat", "--corpus", ROOT / "corpus", "--index", folder, "--port", "0")
     with (
         tempfile.TemporaryFile("w+") as printed,
@@ -234,7 +242,7 @@ def served(folder: Path) -> Iterator[str]:
         try:
             for line in server.stdout:
                 if at := re.search(r"Dateline is at (\S+)", line):
-                    yield at[1]
+                    yield Served(at[1], server.pid)
                     return
             printed.seek(0)
             raise failure("dateline chat", server.wait(), printed.read())
@@ -251,9 +259,9 @@ def main() -> None:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="dateline-bench-") as temporary,
-            served(Path(temporary)) as url,
+            served(Path(temporary)) as server,
         ):
-            times = measure(url, is_quick=arguments.quick)
+            times = measure(server.url, is_quick=arguments.quick)
     except BenchFailed as exc:
         sys.exit(str(exc))
     arguments.out.write_text(json.dumps(asdict(times)), "utf-8")

@@ -245,6 +245,7 @@ def test_without_benchmarks_retrieval_is_left_out_in_words(
         "--no-speed",
         "--no-writing",
         "--no-chat",
+        "--no-api",
         "--shared",
         str(tmp_path / "none"),
         "--out",

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shlex
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from running import Running
 
 from assistant.cli import main
 from eval.cases import BRIEFS, load_set
@@ -69,3 +75,25 @@ def test_the_files_it_links_to_are_there() -> None:
     for link in re.findall(r"\]\(([^)#]+)\)", README):
         if not link.startswith("http"):
             assert (ROOT / Path(link)).is_file(), link
+
+
+def run(command: list[str], tmp_path: Path, **variables: str) -> str:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("DATELINE_")} | variables
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_its_python_runs_as_it_stands(briefs: Settings, dateline: Running, tmp_path: Path) -> None:
+    client, assistant = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    said = run([sys.executable, "-c", assistant], tmp_path, DATELINE_INDEX=str(briefs.index))
+    assert said.splitlines()[-1] == "answered not_in_corpus"
+    code = client.replace("http://127.0.0.1:8000", dateline.url)
+    assert "6 March 2026" in run([sys.executable, "-c", code], tmp_path, NO_PROXY="*")
+
+
+def test_its_call_of_the_api_works_as_it_stands(dateline: Running, tmp_path: Path) -> None:
+    (line,) = re.findall(r"^curl .+$", README, re.MULTILINE)
+    command = shlex.split(line.replace("http://127.0.0.1:8000", dateline.url))
+    said = json.loads(run([*command, "-sS", "--noproxy", "*"], tmp_path))
+    assert said["status"] == "answered"
