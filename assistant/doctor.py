@@ -33,6 +33,8 @@ def examine(settings: Settings) -> list[Finding]:
         _checked("index", lambda: _index(settings)),
         _checked("sign-in", lambda: _sign_in(settings)),
         _checked("conversations", lambda: _conversations(settings)),
+        _checked("api", lambda: _api(settings)),
+        *([_checked("slack", lambda: _slack(settings))] if settings.slack_bot_token else []),
         *(
             _checked("engine", partial(_engine, engine, settings))
             for engine in dict.fromkeys((settings.engine, *settings.models))
@@ -44,6 +46,20 @@ def examine(settings: Settings) -> list[Finding]:
         ),
         Finding("network", "ok", _network(settings)),
     ]
+
+
+def is_model_there(settings: Settings, timeout_s: float) -> bool:
+    """Whether something listens where the engine in use is served, as far as that can be told; nothing
+    is asked of it. True for quotes."""
+    if settings.engine == QUOTES:
+        return True
+    from assistant.chat_model import check_reachable
+
+    try:
+        check_reachable(settings.engine, settings, timeout_s)
+    except DatelineError:
+        return False
+    return True
 
 
 def _checked(check: str, examined: Callable[[], tuple[str, str]]) -> Finding:
@@ -128,6 +144,29 @@ def _sign_in(settings: Settings) -> tuple[str, str]:
         state = "todo"
         says.append("without https passwords can be read on the way; see DATELINE_PUBLIC_URL")
     return state, "; ".join(says)
+
+
+def _api(settings: Settings) -> tuple[str, str]:
+    from assistant.http.keys import Keys, wants_key
+
+    count = len(Keys(settings).list())
+    keys = f"{count} key{'' if count == 1 else 's'}"
+    if not wants_key(settings):
+        return "ok", f"open to whoever reaches the page, {keys}"
+    if not count:
+        return "todo", "wants a key, and there is none; run `dateline keys add NAME`"
+    return "ok", f"wants a key, {keys}"
+
+
+def _slack(settings: Settings) -> tuple[str, str]:
+    from assistant.slack.channels import channels
+
+    channels(settings.slack_channels)
+    if settings.slack_app_token:
+        return "ok", "over Socket Mode; run `dateline slack`"
+    if settings.slack_signing_secret:
+        return "ok", "events over HTTP at /slack/events, while `dateline chat` runs"
+    return "todo", "set DATELINE_SLACK_APP_TOKEN or DATELINE_SLACK_SIGNING_SECRET too"
 
 
 def _conversations(settings: Settings) -> tuple[str, str]:

@@ -63,7 +63,13 @@ def test_front_doors_know_nothing_of_how_an_answer_is_made() -> None:
         "prompt",
     }
     inner |= {"chat_model", "claims"}
-    for door in ("assistant/cli.py", "assistant/server.py", "assistant/chat/app.py"):
+    doors = ["assistant/cli.py", "assistant/server.py", "assistant/mcp.py", "assistant/chat/app.py"]
+    for folder in ("http", "slack"):
+        doors += [
+            str(path.relative_to(ROOT)) for path in (ROOT / "assistant" / folder).glob("*.py")
+        ]
+    assert len(doors) > 10
+    for door in doors:
         names = {".".join(name.split(".")[:2]) for name in imported_modules(ROOT / door)}
         assert not {f"assistant.{name}" for name in inner} & names, door
 

@@ -17,7 +17,7 @@ from starlette.routing import Match
 
 from assistant import forms, show
 from assistant.answering import Answering, Asking
-from assistant.chat_model import check_reachable
+from assistant.doctor import is_model_there
 from assistant.http import schema
 from assistant.http.problems import Problem, problem_of
 from assistant.http.watch import Watch
@@ -319,9 +319,6 @@ def _checks(api: Api) -> dict[str, str]:
     except DatelineError:
         checks["index"] = "cannot be read"
     if api.settings.engine != QUOTES:
-        try:
-            check_reachable(api.settings.engine, api.settings, REACHED_S)
-            checks["model"] = "ok"
-        except DatelineError:
-            checks["model"] = "cannot be reached"
+        there = is_model_there(api.settings, REACHED_S)
+        checks["model"] = "ok" if there else "cannot be reached"
     return checks

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.chat import people
-from assistant.http.keys import ASK, INDEX, Key, Keys
+from assistant.http.keys import ASK, INDEX, Key, Keys, wants_key
 from assistant.http.problems import Problem, problem_of
 from assistant.http.watch import Watch
 from indexing.settings import Settings
@@ -50,7 +50,7 @@ class Gate:
         self._most = settings.requests_per_minute
         self._limit = RateLimitItemPerMinute(max(self._most, 1))
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._wants_key = settings.api_keys == "required" or settings.sign_in != "none"
+        self._wants_key = wants_key(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not is_api(scope["path"]):

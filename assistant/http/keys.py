@@ -22,6 +22,11 @@ SCOPES = (ASK, INDEX)
 _PREFIX = "dl_"
 
 
+def wants_key(settings: Settings) -> bool:
+    """Whether nobody may ask without a key."""
+    return settings.api_keys == "required" or settings.sign_in != "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A key as it is kept; what it is itself is shown once, when it is made, and not kept."""
