@@ -13,15 +13,18 @@ from indexing.schema import Filters
 MOST_TURNS = 50
 LONGEST = 4_000
 
-Question = Annotated[
-    str, Field(min_length=1, max_length=LONGEST, examples=["What is the MOU deadline?"])
-]
+Question = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 
 
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("it is empty")
     return text
+
+
+def _example(extra: Literal["forbid", "allow"] = "forbid", **fields: Any) -> ConfigDict:
+    """The request that the OpenAPI page begins with."""
+    return ConfigDict(extra=extra, json_schema_extra={"examples": [dict(fields)]})
 
 
 class Given(BaseModel):
@@ -33,9 +36,9 @@ class Given(BaseModel):
 class Limits(Given):
     """Which articles may be used: `source` is a glob over sources, dates are of publication."""
 
-    source: str | None = Field(default=None, max_length=1_000, examples=["*.md"])
-    since: date | None = Field(default=None, examples=["2026-02-01"])
-    until: date | None = Field(default=None, examples=["2026-02-28"])
+    source: str | None = Field(default=None, max_length=1_000)
+    since: date | None = Field(default=None)
+    until: date | None = Field(default=None)
 
     @property
     def filters(self) -> Filters:
@@ -46,10 +49,12 @@ class Ask(Limits):
     """A question. `history` holds earlier [question, answer] turns, oldest first; `as_of` is the day
     deadlines are measured against, today unless given; with `stream` the reply is server-sent events."""
 
+    model_config = _example(question="What is the MOU deadline?", as_of="2026-02-20")
+
     question: Question
     history: list[tuple[str, str]] = Field(default_factory=list, max_length=MOST_TURNS)
-    engine: str | None = Field(default=None, max_length=200, examples=["quotes"])
-    as_of: date | None = Field(default=None, examples=["2026-02-20"])
+    engine: str | None = Field(default=None, max_length=200)
+    as_of: date | None = Field(default=None)
     max_quotes: int | None = Field(default=None, ge=1, le=10)
     stream: bool = False
     id: str | None = Field(default=None, max_length=200)
@@ -59,6 +64,8 @@ class Ask(Limits):
 
 class Search(Limits):
     """A query for passages, and how many."""
+
+    model_config = _example(query="price floors", k=3)
 
     query: Question
     k: int = Field(default=10, ge=1, le=100)
@@ -130,11 +137,16 @@ class Completion(BaseModel):
     """A chat completion in OpenAI's form. The last message is the question, those before it are the
     conversation; what steers a model's sampling is not heeded, for every sentence is verified."""
 
+    model_config = _example(
+        "allow",
+        model="dateline",
+        messages=[{"role": "user", "content": "What is the MOU deadline?"}],
+    )
+
     model: str = Field(default="dateline", max_length=200)
     messages: list[Message] = Field(
         min_length=1,
         max_length=4 * MOST_TURNS,
-        examples=[[{"role": "user", "content": "What is the MOU deadline?"}]],
     )
     stream: bool = False
     stream_options: StreamOptions | None = None
