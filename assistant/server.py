@@ -39,11 +39,12 @@ from assistant.http.api import Api
 from assistant.http.gate import Gate, is_api
 from assistant.http.watch import Watch
 from assistant.workers import Workers
-from indexing.errors import SettingsError
+from indexing.errors import DatelineError, SettingsError
 from indexing.settings import Settings
 
 if TYPE_CHECKING:
     from assistant.answering import Answering
+    from assistant.slack.app import SlackDoor
 
 
 STOPS_S = 10
@@ -81,10 +82,12 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         warming = threading.Thread(target=assistant.warm, daemon=True)
         warming.start()
-        async with endpoint.running():
+        async with endpoint.running(), _in_slack(slack):
             yield
         workers.close()
         chat.close()
+        if kept is not None:
+            kept.close()
         await asyncio.to_thread(watch.close)
         assistant.close()
         # Python ends under a thread that still reckons, and its libraries abort with a core.
@@ -94,6 +97,13 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     watch = Watch(settings)
     workers = Workers(watch.answering)
     watch.count_under_way(lambda: workers.under_way)
+    slack, kept = None, None
+    if settings.slack_bot_token:
+        from assistant.chat.conversations import open_conversations
+        from assistant.slack.app import create
+
+        kept = open_conversations(settings)
+        slack = create(settings, assistant, workers, kept)
     endpoint = mcp.Endpoint(mcp.create(assistant, settings, workers))
     # No OpenAPI pages: FastAPI's load their scripts from another host.
     app = FastAPI(
@@ -110,6 +120,8 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
 
     _add_api(app, Api(assistant, settings, workers, watch))
     app.routes.append(Route("/mcp", endpoint))
+    if slack is not None and slack.router is not None:
+        app.include_router(slack.router)
 
     # Last: a mount at the root answers every path that is not taken yet.
     page = without_other_hosts(chat.mount(app, assistant, _origins(settings), settings, workers))
@@ -137,6 +149,28 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
         friends=origins,
     )
     return app
+
+
+@asynccontextmanager
+async def _in_slack(slack: SlackDoor | None) -> AsyncIterator[None]:
+    """Answers in Slack meanwhile. That Slack is not there keeps nobody from the page."""
+    if slack is None:
+        yield
+        return
+
+    async def start() -> None:
+        try:
+            await slack.start()
+        except DatelineError as exc:
+            print(f"Warning: nothing is answered in Slack: {exc}", file=sys.stderr)
+
+    starting = asyncio.create_task(start())
+    try:
+        yield
+    finally:
+        starting.cancel()
+        await asyncio.wait([starting])
+        await slack.close()
 
 
 def _add_api(app: FastAPI, api: Api) -> None:
