@@ -154,16 +154,18 @@ def _candidates(told: Told, topic: frozenset[str]) -> Iterator[Candidate]:
 
 
 def opening(
-    view: View, articles: Sequence[SourceInfo], ask: Ask, cancelled: Callable[[], bool]
+    view: View, articles: Sequence[SourceInfo], ask: Ask, cancelled: Callable[[], bool], most: int
 ) -> dict[str, str]:
-    """A question by the source of each of `articles` that has a good one: read without any other, and
-    answered by the sentence it was made from. Earlier articles choose first, and later ones prefer
-    another form.
+    """A question by the source of each of `articles` that has a good one, of the first `most` that do:
+    read without any other, and answered by the sentence it was made from. Earlier articles choose
+    first, and later ones prefer another form.
 
     Once `cancelled` is true there are none; nor are there where the parser is not installed.
     """
     kept: dict[str, Candidate] = {}
     for info in articles:
+        if len(kept) == most:
+            break
         left: list[Candidate] = []
         with suppress(SettingsError):
             first = _first_sentences(view, info)

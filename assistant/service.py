@@ -66,6 +66,8 @@ LEAST_CANDIDATES = 8
 MOST_QUOTES = 10
 """The most a question may ask for."""
 STARTERS = 4
+STARTERS_FROM = 12
+"""The newest articles that questions to begin with are looked for in."""
 ASK_TAKES = ("question", "history", "filters", "as_of", "engine", "max_quotes")
 """What a question asked of `Assistant.as_runnable` may hold."""
 
@@ -290,13 +292,14 @@ class Assistant:
             return view.original(source, self._settings.max_file_mb)
 
     def starters(self, most: int = STARTERS) -> list[str]:
-        """Questions to begin with, one for each of the newest articles of the main index, at once: until
-        better ones are made in the background, and for an article that has none, about its title."""
+        """Questions to begin with on the newest articles of the main index, at once: those that are made
+        in the background, and until then, or where there are too few, about the titles of others."""
         with self._main.view() as view:
             newest, generation = self._newest(view), view.generation
         made = self._openings.known(generation)
-        titles = dict.fromkeys(made.get(info.source, about(info.title)) for info in newest)
-        return list(titles)[:most]
+        questions = [made[info.source] for info in newest if info.source in made]
+        questions += [about(info.title) for info in newest if info.source not in made]
+        return list(dict.fromkeys(questions))[:most]
 
     def warm(self) -> None:
         """Makes now what the first reader would wait for later: the parser of `follow_ups`, and the
@@ -320,8 +323,8 @@ class Assistant:
             return self.ask(question, engine=QUOTES)
 
         with self._main.view() as view:
-            newest = self._newest(view)[:STARTERS]
-            return follow_ups.opening(view, newest, ask, cancelled)
+            newest = self._newest(view)[:STARTERS_FROM]
+            return follow_ups.opening(view, newest, ask, cancelled, STARTERS)
 
     def check_engine(self, engine: str) -> None:
         """Raises SettingsError where there is no such engine, or it lacks a package or a key."""

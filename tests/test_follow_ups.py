@@ -427,11 +427,30 @@ def test_starters_follow_the_index_without_being_warmed_again(
     thread = assistant._openings._thread
     assert thread is not None
     thread.join()
-    kept, after = assistant.starters()
+    after, kept = assistant.starters()
     assert kept == notice  # it has no question of its own
     assert after not in (title, *before)
     assert assistant.ask(after).citations[0].source == "orchard.md"
     assert assistant._openings._thread is thread
+
+
+def test_articles_without_a_question_leave_their_place_to_older_ones(
+    settings: Settings, opened: Callable[[], Assistant]
+) -> None:
+    said = ["You may send us letters.", "It is a pleasure to be here.", "They were as always."]
+    said += ["We look forward to it all.", "This is how it goes."]
+    bare = {
+        f"{n}.md": f"---\ntitle: Notice {n}\npublished: 2026-05-01\n---\n\n{text}\n"
+        for n, text in enumerate(said)
+    }
+    write_files(settings.corpus, {"harbour.md": HARBOUR, **bare})
+    sync(settings.corpus, settings)
+    assistant = opened()
+    assistant.warm()
+    first, *others = assistant.starters()
+    assert assistant.ask(first).citations[0].source == "harbour.md"
+    assert len(others) == 3
+    assert all(other.startswith("What is reported in “Notice") for other in others)
 
 
 def test_without_the_parser_starters_are_titles(

@@ -35,6 +35,7 @@ from schemathesis.specs.openapi.checks import (
 from assistant import show
 from assistant.http.keys import Keys
 from assistant.service import Assistant, open_assistant
+from eval import api_speed
 from indexing.schema import Filters
 from indexing.settings import Settings
 
@@ -391,6 +392,13 @@ def test_a_request_that_is_too_large_or_takes_too_long_is_given_up(tmp_path: Pat
         assert name == "error"
         assert error["error"]["code"] == "timeout"
         until(lambda: figure(api, "dateline_answers_under_way") == 0, "the work goes on")
+
+
+@pytest.mark.timeout(600)
+def test_a_hundred_at_once_are_all_answered_in_bounded_memory(dateline: Running) -> None:
+    times = api_speed.measure(dateline.url, dateline.process.pid, is_quick=True)
+    assert len(times.at_once_whole) == 100
+    assert 0 < times.most_mb - times.memory_mb < 500
 
 
 def test_whoever_leaves_is_not_answered_any_longer(tmp_path: Path) -> None:
