@@ -78,7 +78,7 @@ class Settings:
     oidc_name: str = "single sign-on"
     oidc_allow: str = "*"
     api_keys: str = "auto"
-    requests_per_minute: int = 300
+    requests_per_minute: int = 600
     request_timeout_s: int = 120
     most_waiting: int = 200
     cors: str = ""

@@ -79,7 +79,8 @@ def test_a_rating_with_its_comment_becomes_a_candidate(
 ) -> None:
     page = new_page(dateline)
     ask(page, "How many countries took part in the ministerial?")
-    ask(page, "What is the MOU deadline?")
+    answer = ask(page, "What is the MOU deadline?")
+    expect(answer.locator(".dl-follow-up").first).to_be_visible(timeout=ANSWER_MS)  # moves the rest
     page.get_by_role("button", name="Good answer").first.click()
     page.locator("#submit-feedback").click()
     expect(page.locator(".positive-feedback-on")).to_be_visible()

@@ -531,6 +531,7 @@ def test_a_refusal_is_a_sentence_on_the_login_page(
     trusting: Running, honest: Provider, visit: Visit
 ) -> None:
     page = visit(trusting)
+    page.wait_for_url("**/login")  # where it goes by itself
     for lie, sentence in (
         ({"person": {"sub": "2", "email": "eve@evil.example"}}, "not open to your e-mail address"),
         ({"back_with": {"state": "forged"}}, "Start again"),

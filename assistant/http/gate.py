@@ -27,6 +27,16 @@ GATED = ("/api", "/v1", "/mcp", "/slack", "/metrics", "/readyz")
 OPEN = ("/api/docs", "/api/openapi.json", "/slack", "/readyz")
 """What wants no key: nothing there tells of the articles, and Slack signs what it sends."""
 
+NO_KEY = (
+    "This needs a key: send `Authorization: Bearer KEY`; whoever runs Dateline makes one with "
+    "`dateline keys add NAME`.",
+    "missing_api_key",
+)
+WRONG_KEY = (
+    "There is no such key, or it has been revoked; it is sent as `Authorization: Bearer KEY`.",
+    "bad_api_key",
+)
+
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -89,42 +99,20 @@ class Gate:
         path, method = scope["path"], scope["method"]
         if _is_below(path, OPEN) or method == "OPTIONS":
             return None
-        key = self._key(headers)
+        given = headers.get("authorization")
+        scheme, _, value = (given or "").partition(" ")
+        key = self._keys.find(value.strip()) if scheme.lower() == "bearer" else None
         self._count(f"key {key.name}" if key else f"address {_address(scope)}")
         wants = INDEX if (path, method) == ("/api/index", "POST") else ASK
-        if key is None:
-            guests = people.GUEST in people.ways(self._settings)
-            if self._wants_key or (wants == INDEX and guests):
-                raise Problem(
-                    401,
-                    "This needs a key: send `Authorization: Bearer KEY`; whoever runs Dateline makes "
-                    "one with `dateline keys add NAME`.",
-                    "missing_api_key",
-                    {"WWW-Authenticate": "Bearer"},
-                )
-        elif wants not in key.scopes:
+        if key is not None and wants not in key.scopes:
             raise Problem(
                 403, f"The key {key.name!r} lacks the scope {wants!r}.", "insufficient_scope"
             )
-        return key
-
-    def _key(self, headers: Headers) -> Key | None:
-        given = headers.get("authorization")
-        if given is None:
-            return None
-        scheme, _, value = given.partition(" ")
-        if scheme.lower() != "bearer":
-            raise Problem(
-                401, "The key is to be sent as `Authorization: Bearer KEY`.", "bad_api_key"
-            )
-        key = self._keys.find(value.strip())
-        if key is None and self._wants_key:
-            raise Problem(
-                401,
-                "There is no such key; it may have been revoked.",
-                "bad_api_key",
-                {"WWW-Authenticate": "Bearer"},
-            )
+        guests = people.GUEST in people.ways(self._settings)
+        if key is None and (self._wants_key or (wants == INDEX and guests)):
+            told = WRONG_KEY if given else NO_KEY
+            raise Problem(401, *told, {"WWW-Authenticate": "Bearer"})
+        # Clients that must send a key send any where none is wanted.
         return key
 
     def _count(self, who: str) -> None:
