@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
@@ -278,11 +278,12 @@ def _spread(
     return ranked
 
 
-def as_langchain(retriever: Retriever, k: int, filters: Filters | None = None) -> BaseRetriever:
-    """`retriever` as a LangChain retriever, for chains of other people's and our own.
+def as_langchain(search: Callable[[str], list[Hit]], with_hit: bool = False) -> BaseRetriever:
+    """`search` as a LangChain retriever, for chains of other people's and our own.
 
-    A document's text is the passage's; its metadata hold `source`, `start`, `end`, `title`,
-    `publisher`, `published` (ISO 8601 or None), `score`, and the `hit` itself.
+    A document's text is the passage's; its metadata are `source`, `start`, `end`, `title`,
+    `publisher`, `published` (ISO 8601 or None), `url` and `score`: plain values, which can be stored.
+    `with_hit` adds the `hit` itself.
     """
     from langchain_core.retrievers import BaseRetriever
 
@@ -290,16 +291,16 @@ def as_langchain(retriever: Retriever, k: int, filters: Filters | None = None) -
         def _get_relevant_documents(
             self, query: str, *, run_manager: CallbackManagerForRetrieverRun
         ) -> list[Document]:
-            return [_document(hit) for hit in retriever.search(query, k, filters)]
+            return [_document(hit, with_hit) for hit in search(query)]
 
     return PassageRetriever()
 
 
-def _document(hit: Hit) -> Document:
+def _document(hit: Hit, with_hit: bool) -> Document:
     from langchain_core.documents import Document
 
     published = hit.info.published
-    return Document(
+    document = Document(
         page_content=hit.passage.text,
         metadata={
             "source": hit.passage.source,
@@ -308,7 +309,10 @@ def _document(hit: Hit) -> Document:
             "title": hit.info.title,
             "publisher": hit.info.publisher,
             "published": published.isoformat() if published else None,
-            "score": hit.fused,
-            "hit": hit,
+            "url": hit.info.url,
+            "score": float(hit.fused),
         },
     )
+    if with_hit:
+        document.metadata["hit"] = hit
+    return document

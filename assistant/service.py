@@ -52,8 +52,6 @@ from indexing.settings import QUOTES, Settings
 from indexing.vectors import VectorReader, VectorsUnavailable
 
 if TYPE_CHECKING:
-    from langchain_core.callbacks import CallbackManagerForRetrieverRun
-    from langchain_core.documents import Document
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.runnables import Runnable
 
@@ -355,22 +353,9 @@ class Assistant:
         return follow_ups.suggested(answer, history, sentences, ask, most, cancelled)
 
     def as_retriever(self, k: int = 10, filters: Filters | None = None) -> BaseRetriever:
-        """Its search as a LangChain retriever of the `k` best passages, for chains of other people's.
-
-        A document's text is the passage's, its metadata are `source`, `start`, `end`, `title`,
-        `publisher`, `published` (ISO 8601 or None), `url` and `score`.
-        """
-        from langchain_core.retrievers import BaseRetriever
-
-        search = self.search
-
-        class AssistantRetriever(BaseRetriever):
-            def _get_relevant_documents(
-                self, query: str, *, run_manager: CallbackManagerForRetrieverRun
-            ) -> list[Document]:
-                return [_plain_document(hit) for hit in search(query, k, filters)]
-
-        return AssistantRetriever()
+        """Its search as a LangChain retriever of the `k` best passages, for chains of other people's;
+        what its documents hold is said at `retrieve.as_langchain`."""
+        return as_langchain(lambda query: self.search(query, k, filters))
 
     def as_runnable(self) -> Runnable[str | Mapping[str, Any], Answer]:
         """`ask` as a LangChain runnable: a question in, its Answer out; or a mapping of `question`
@@ -437,8 +422,9 @@ class Assistant:
 
         def search(text: str, k: int, within: Filters) -> list[Hit]:
             with laps.lap("retrieve"):
-                documents = as_langchain(retriever, k=k, filters=within).invoke(text)
-                return [found.metadata["hit"] for found in documents]
+                found = as_langchain(partial(retriever.search, k=k, filters=within), with_hit=True)
+                documents = found.invoke(text)
+                return [document.metadata["hit"] for document in documents]
 
         verify = partial(self._holds, view)
 
@@ -572,26 +558,6 @@ class _Laps:
         yield
         spent = (time.perf_counter() - started) * 1000
         self.ms[name] = round(self.ms.get(name, 0.0) + spent, 1)
-
-
-def _plain_document(hit: Hit) -> Document:
-    """A passage for other people's programs: metadata of plain values, which can be stored."""
-    from langchain_core.documents import Document
-
-    published = hit.info.published
-    return Document(
-        page_content=hit.passage.text,
-        metadata={
-            "source": hit.passage.source,
-            "start": hit.passage.start,
-            "end": hit.passage.end,
-            "title": hit.info.title,
-            "publisher": hit.info.publisher,
-            "published": published.isoformat() if published else None,
-            "url": hit.info.url,
-            "score": float(hit.fused),
-        },
-    )
 
 
 def open_assistant(settings: Settings | None = None, **changes: Any) -> Assistant:

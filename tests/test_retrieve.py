@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
@@ -285,7 +286,9 @@ def test_a_window_is_words_of_its_passage(question: str, texts: list[str]) -> No
 
 
 def test_langchain_documents_carry_their_place(retriever: Retriever) -> None:
-    documents = as_langchain(retriever, k=2).invoke("When was the bridge closed?")
+    documents = as_langchain(partial(retriever.search, k=2), with_hit=True).invoke(
+        "When was the bridge closed?"
+    )
     found = documents[0].metadata
     assert (found["source"], found["publisher"], found["published"]) == (
         "bridge.txt",
