@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from conftest import write_files
 
-from assistant.retrieve import as_langchain
 from assistant.schema import Answer, Claim, Status
 from assistant.service import Assistant, open_assistant
 from indexing.errors import CorpusError, SettingsError
@@ -154,10 +153,9 @@ def test_an_index_answers_without_its_corpus(
 def test_the_retriever_is_a_langchain_retriever(assistant: Assistant) -> None:
     from langchain_core.retrievers import BaseRetriever
 
-    with assistant._catalog.view() as view:
-        retriever = as_langchain(assistant._retriever(view), k=3)
-        assert isinstance(retriever, BaseRetriever)
-        documents = retriever.invoke("price floors")
+    retriever = assistant.as_retriever(k=3)
+    assert isinstance(retriever, BaseRetriever)
+    documents = retriever.invoke("price floors")
     assert len(documents) == 3
     for document in documents:
         text = assistant.source_text(document.metadata["source"])
