@@ -35,7 +35,7 @@ from assistant.answering import Answering, Asking
 from assistant.schema import Answer
 from assistant.show import as_text, has_words, hit_to_json, plain, source_to_json, to_json
 from assistant.workers import Workers
-from indexing.errors import CorpusError, DatelineError, SettingsError
+from indexing.errors import DatelineError, SettingsError
 from indexing.schema import Filters
 from indexing.settings import Settings
 
@@ -240,9 +240,7 @@ class _Desk:
 
     def _read(self, given: _ReadSource) -> Result:
         text = self._assistant.source_text(given.source)
-        known = (info for info in self._assistant.sources() if info.source == given.source)
-        if (info := next(known, None)) is None:  # it went in between
-            raise CorpusError(f"there is no article {given.source!r} in the index")
+        info = self._assistant.source(given.source)
         if given.start > len(text):
             raise SettingsError(
                 f"start is {given.start}, and {given.source!r} has {len(text)} characters"

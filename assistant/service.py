@@ -275,12 +275,20 @@ class Assistant:
         with self._catalog.view() as view:
             return view.sources()
 
+    def source(self, source: str) -> SourceInfo:
+        """The article `source`; CorpusError for an unknown one."""
+        with self._catalog.view() as view:
+            found = view.sources(Filters(sources=(source,)))
+        if not found:
+            raise _unknown(source)
+        return found[0]
+
     def source_text(self, source: str) -> str:
         """The characters that citations of `source` point into; CorpusError for an unknown one."""
         with self._catalog.view() as view:
             text = view.text_of(source)
         if text is None:
-            raise CorpusError(f"there is no article {source!r} in the index")
+            raise _unknown(source)
         return text
 
     def original(self, source: str) -> Path | None:
@@ -558,6 +566,10 @@ class _Laps:
         yield
         spent = (time.perf_counter() - started) * 1000
         self.ms[name] = round(self.ms.get(name, 0.0) + spent, 1)
+
+
+def _unknown(source: str) -> CorpusError:
+    return CorpusError(f"there is no article {source!r} in the index")
 
 
 def open_assistant(settings: Settings | None = None, **changes: Any) -> Assistant:

@@ -93,6 +93,10 @@ class ScriptedAssistant:
     def sources(self) -> list[SourceInfo]:
         return [info(source) for source in self.articles]
 
+    def source(self, source: str) -> SourceInfo:
+        self.source_text(source)
+        return info(source)
+
     def source_text(self, source: str) -> str:
         if source not in self.articles:
             raise CorpusError(f"there is no article {source!r} in the index")

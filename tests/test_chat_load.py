@@ -22,7 +22,7 @@ from assistant import show
 from assistant.service import open_assistant
 from assistant.workers import Workers
 from eval.cases import BRIEFS, load_set
-from eval.chat_speed import CONVERSATIONS, Reply, conversation, hold, hold_all
+from eval.chat_speed import CONVERSATIONS, Conversation, Reply, conversation, hold, hold_all
 from indexing.settings import QUOTES, Settings
 
 LEAVING, STOPPING = 10, 10
@@ -139,14 +139,19 @@ def written(tmp_path_factory: pytest.TempPathFactory, model: ScriptedModel) -> I
         yield started
 
 
+async def id_of(held: Conversation) -> str:
+    """The id of a conversation that has begun: it is told beside the answers, before one or after."""
+    while not held.thread:
+        await held.next()
+    return held.thread
+
+
 async def leave_half_way(url: str) -> str:
     """Closes the page when a part of the answer stands there. Returns the conversation."""
     async with conversation(url) as held:
         await held.send(ONCE)
         await held.until("stream_start")
-        while not held.thread:  # told beside the answer, before it or after
-            await held.next()
-        return held.thread
+        return await id_of(held)
 
 
 async def stop_half_way(url: str) -> tuple[str, Reply]:
@@ -157,7 +162,7 @@ async def stop_half_way(url: str) -> tuple[str, Reply]:
         await held.stop()
         await held.until("task_end")
         reply = await held.ask("What can you do?")
-        return reply.thread, reply
+        return await id_of(held), reply
 
 
 async def all_half_way(url: str) -> tuple[list[str], list[tuple[str, Reply]]]:

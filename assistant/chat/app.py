@@ -378,12 +378,11 @@ async def open_source(action: cl.Action) -> None:
 
 async def _open_article(source: str) -> None:
     """Opens the side panel on a whole article."""
-    infos = await _read(lambda assistant: assistant.sources())
-    info = next((info for info in infos if info.source == source), None)
     found = await _opened(source)
-    if info is None or found is None:
+    if found is None:
         return
     raw, file = found
+    info = await _read(lambda assistant: assistant.source(source))
     view = show.article_view(info, raw, date.today())
     await _open_panel("Source", {**view, "file": file}, say("article_title"))
 

@@ -209,18 +209,13 @@ def add_routes(router: APIRouter, api: Api) -> None:
         start: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
         end: Annotated[int | None, Query(ge=0, le=1_000_000_000)] = None,
     ) -> dict[str, Any]:
-        def read() -> tuple[SourceInfo | None, str]:
-            text = api.assistant.source_text(source)
-            infos = api.assistant.sources()
-            return next((info for info in infos if info.source == source), None), text
+        def read() -> tuple[SourceInfo, str]:
+            return api.assistant.source(source), api.assistant.source_text(source)
 
-        missing = Problem(404, f"there is no article {source!r} in the index", "source_not_found")
         try:
             info, text = await asyncio.to_thread(read)
-        except CorpusError:
-            raise missing from None
-        if info is None:  # it went in between
-            raise missing
+        except CorpusError as exc:
+            raise Problem(404, str(exc), "source_not_found") from None
         begin = min(start, len(text))
         stop = min(len(text) if end is None else max(end, begin), begin + LONGEST_TEXT)
         place = {"text": text[begin:stop], "start": begin, "end": stop, "length": len(text)}
