@@ -192,12 +192,13 @@
 
   // What its reader has open, Chainlit closes in two cases: when the first answer gives a conversation
   // its address, for which it makes the page anew (on a phone when its reader first looks at the
-  // conversations), and when a later answer is drawn. It is opened again, as it was.
+  // conversations), and, of an article, when a later answer is drawn. It is opened again, as it was.
   let path = location.pathname
   let again = null
   // What its reader closes it with, or opens another in its place.
   const CLOSING = "#side-view-title button, .dl-mark, .dl-card, .dl-step, .dl-header-button"
   let closing = false
+  let isArticle = false
   let top = 0
   const remember = (event) => {
     if (event.target.closest("#header #sidebar-trigger-button")) again = openHistory
@@ -224,15 +225,18 @@
     const begun = path === "/" && location.pathname.startsWith("/thread/")
     const elsewhere = path !== location.pathname && !begun
     path = location.pathname
-    if (panel?.querySelector("[data-panel]") && !elsewhere) again = window.dateline.opened
+    if (panel?.querySelector("[data-panel]") && !elsewhere) {
+      again = window.dateline.opened
+      isArticle = Boolean(panel.querySelector("[data-panel=source]"))
+    }
     const closed = closing
     closing &&= Boolean(panel)
     if (panel || !again) return
     const open = again
     if (!begun && !elsewhere && open === openHistory) return
     again = null
-    // On a phone the panel is a dialog, which is closed before anything is asked.
-    if (closed || elsewhere || (!begun && matchMedia("(max-width: 767px)").matches)) return
+    // Settings have done their work then; on a phone the panel is a dialog, closed before one asks.
+    if (closed || elsewhere || (!begun && !isArticle) || (!begun && matchMedia("(max-width: 767px)").matches)) return
     window.dateline.back = begun ? null : { top }
     // A moment later: the page then knows whether it is on a phone, and listens to the server.
     setTimeout(() => {
