@@ -509,13 +509,21 @@ def _slack(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _named(arguments: argparse.Namespace) -> tuple[Any, str]:
+    """The name and the action of a command that keeps things by their names; SettingsError where a
+    name is missing, or there is nothing to name."""
+    name, action = arguments.name, arguments.action
+    if (name is None) != (action == "list"):
+        article = "no" if action == "list" else "a"
+        raise SettingsError(f"{arguments.command} {action} takes {article} name")
+    return name, action
+
+
 def _people(arguments: argparse.Namespace) -> int:
     from assistant.chat.people import Accounts
 
     accounts = Accounts(_settings(arguments))
-    name, action = arguments.name, arguments.action
-    if (name is None) != (action == "list"):
-        raise SettingsError(f"people {action} takes {'no' if action == 'list' else 'a'} name")
+    name, action = _named(arguments)
     if action == "list":
         names = accounts.names()
         print_json(names) if arguments.json else print(*names, sep="\n", end="\n" * bool(names))
@@ -536,9 +544,7 @@ def _keys(arguments: argparse.Namespace) -> int:
     from assistant.show import plain
 
     keys = Keys(_settings(arguments))
-    name, action = arguments.name, arguments.action
-    if (name is None) != (action == "list"):
-        raise SettingsError(f"keys {action} takes {'no' if action == 'list' else 'a'} name")
+    name, action = _named(arguments)
     if action == "add":
         print(keys.add(name, arguments.scope or ["ask"]))
         print("Keep it: it is not shown again.", file=sys.stderr)

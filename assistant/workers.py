@@ -27,14 +27,14 @@ ADDED_AT_ONCE = 2
 LOOKS_UP_S = 0.1
 
 
-Answering = Callable[[], AbstractContextManager[Callable[[Answer], object]]]
+Around = Callable[[], AbstractContextManager[Callable[[Answer], object]]]
 """Around the making of an answer, to be told what it is."""
 
 
 class Workers:
     """Threads for each kind of work, so that none waits for another kind. Safe to share."""
 
-    def __init__(self, answering: Answering = lambda: nullcontext(lambda answer: None)) -> None:
+    def __init__(self, answering: Around = lambda: nullcontext(lambda answer: None)) -> None:
         self._answering = answering
         # As many as can run: with more, those who asked first would wait as long as the last.
         self._quoting = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "quoting")

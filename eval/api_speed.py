@@ -5,21 +5,17 @@ Run as `python -m eval.api_speed OUT`; `eval.bench` does.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import re
-import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
 from eval.cases import BRIEFS, load_set
-from eval.chat_speed import served
+from eval.chat_speed import write_times
 from eval.retrieval_table import BenchFailed
 
 AT_ONCE = 100
@@ -96,22 +92,7 @@ def measure(url: str, pid: int, *, is_quick: bool = False) -> ApiTimes:
     return ApiTimes(one, many, between - started, ended - between, before, most)
 
 
-def main() -> None:
-    """Measures, and writes the times to a file, because libraries write on standard output."""
-    parser = argparse.ArgumentParser(prog="python -m eval.api_speed", description=__doc__)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--quick", action="store_true")
-    arguments = parser.parse_args()
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="dateline-bench-") as temporary,
-            served(Path(temporary)) as server,
-        ):
-            times = measure(server.url, server.pid, is_quick=arguments.quick)
-    except BenchFailed as exc:
-        sys.exit(str(exc))
-    arguments.out.write_text(json.dumps(asdict(times)), "utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write_times(
+        "eval.api_speed", __doc__, lambda at, quick: measure(at.url, at.pid, is_quick=quick)
+    )

@@ -15,17 +15,20 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import socketio
 
 from eval.cases import BRIEFS, load_set
 from eval.retrieval_table import ROOT, BenchFailed, dateline, environment, failure
+
+if TYPE_CHECKING:
+    from eval.api_speed import ApiTimes
 
 CONVERSATIONS = 30
 QUESTIONS = 2
@@ -250,9 +253,12 @@ def served(folder: Path) -> Iterator[Served]:
             server.terminate()
 
 
-def main() -> None:
-    """Measures, and writes the times to a file, because libraries write on standard output."""
-    parser = argparse.ArgumentParser(prog="python -m eval.chat_speed", description=__doc__)
+def write_times(
+    program: str, about: str | None, measured: Callable[[Served, bool], ChatTimes | ApiTimes]
+) -> None:
+    """Measures a server of its own, and writes the times to the file that the command line names:
+    libraries write on standard output."""
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=about)
     parser.add_argument("out", type=Path)
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
@@ -261,11 +267,11 @@ def main() -> None:
             tempfile.TemporaryDirectory(prefix="dateline-bench-") as temporary,
             served(Path(temporary)) as server,
         ):
-            times = measure(server.url, is_quick=arguments.quick)
+            times = measured(server, arguments.quick)
     except BenchFailed as exc:
         sys.exit(str(exc))
     arguments.out.write_text(json.dumps(asdict(times)), "utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    write_times("eval.chat_speed", __doc__, lambda at, quick: measure(at.url, is_quick=quick))

@@ -101,9 +101,7 @@ def _question(asked: schema.Completion) -> schema.Ask:
         elif message.role == "assistant" and said:
             turns.append(("\n".join(said), message.text))
             said = []
-    return schema.Ask(
-        question=last.text[: schema.LONGEST], history=turns[-schema.MOST_TURNS :], engine=None
-    )
+    return schema.Ask(question=last.text[: schema.LONGEST], history=turns[-schema.MOST_TURNS :])
 
 
 def _usage(answer: Answer) -> dict[str, int]:

@@ -61,6 +61,7 @@ class Gate:
         self._limit = RateLimitItemPerMinute(max(self._most, 1))
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._wants_key = wants_key(settings)
+        self._has_guests = people.GUEST in people.ways(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not is_api(scope["path"]):
@@ -69,7 +70,7 @@ class Gate:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         id = given if _ID.fullmatch(given) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = id
+        state = scope.setdefault("state", {})
         begun, status, by = time.time_ns(), 0, ""
 
         async def send_noted(message: Message) -> None:
@@ -90,7 +91,7 @@ class Gate:
             if not status:
                 await problem.response()(scope, receive, send_noted)
         finally:
-            asked = scope["state"].get("question", "")
+            asked = state.get("question", "")
             route = getattr(scope.get("route"), "path", "") or _root(scope["path"])
             self._watch.request(id, scope["method"], route, status or 499, begun, by, asked)
 
@@ -108,8 +109,7 @@ class Gate:
             raise Problem(
                 403, f"The key {key.name!r} lacks the scope {wants!r}.", "insufficient_scope"
             )
-        guests = people.GUEST in people.ways(self._settings)
-        if key is None and (self._wants_key or (wants == INDEX and guests)):
+        if key is None and (self._wants_key or (wants == INDEX and self._has_guests)):
             told = WRONG_KEY if given else NO_KEY
             raise Problem(401, *told, {"WWW-Authenticate": "Bearer"})
         # Clients that must send a key send any where none is wanted.
@@ -129,7 +129,7 @@ class Gate:
 
 def _root(path: str) -> str:
     """What a path that no route of ours took is counted under: never what its sender made up."""
-    return next(root for root in GATED if path == root or path.startswith(f"{root}/"))
+    return next(root for root in GATED if _is_below(path, (root,)))
 
 
 def _address(scope: Scope) -> str:

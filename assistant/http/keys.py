@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -65,7 +64,7 @@ class Keys:
                 "sha256": _hashed(key),
                 "scopes": [scope for scope in SCOPES if scope in scopes],
                 "hint": f"{key[:6]}…",
-                "made": datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds"),
+                "made": datetime.now(UTC).isoformat(timespec="seconds"),
             }
         return key
 
