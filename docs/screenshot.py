@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = "/usr/bin/chromium"
-DATELINE = [sys.executable, "-m", "assistant.cli"]
+DATELINE = [sys.executable, "-m", "assistant.doors.cli"]
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 780}
 DEADLINE = "What is the MOU deadline?"

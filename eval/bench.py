@@ -415,7 +415,7 @@ def worker(kind: str, job_file: str, result_file: str) -> None:
 
 def measure_ours(job: Job) -> Measured:
     started, cpu_started = time.perf_counter(), time.process_time()
-    # As `assistant.cli` does, before numpy is imported.
+    # As `assistant.doors.cli` does, before numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from indexing.settings import Settings
     from indexing.sync import sync

@@ -63,7 +63,7 @@ def _evaluate(
     baseline: Path | None = None,
     floors: Mapping[str, float] | None = None,
 ) -> Evaluation:
-    from assistant.cli import environment
+    from assistant.doors.cli import environment
     from eval.cases import load_set
     from eval.gate import baselines_of, judge_run, load_baselines
     from eval.run import run_set

@@ -77,7 +77,7 @@ def environment() -> dict[str, str]:
 
 def dateline(*arguments: str | Path) -> list[str]:
     """The command line that runs `dateline` with these arguments."""
-    return [sys.executable, "-m", "assistant.cli", *map(str, arguments)]
+    return [sys.executable, "-m", "assistant.doors.cli", *map(str, arguments)]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

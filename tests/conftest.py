@@ -93,7 +93,7 @@ def postgres() -> Iterator[Postgres]:
 def dateline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """`dateline chat` over corpus/, as a user starts it."""
     index = tmp_path_factory.mktemp("real") / "index"
-    command = ["-m", "assistant.cli", "chat", "--corpus", str(ROOT / "corpus")]
+    command = ["-m", "assistant.doors.cli", "chat", "--corpus", str(ROOT / "corpus")]
     with running(
         [*command, "--index", str(index), "--port", "0"], tmp_path_factory.mktemp("cwd")
     ) as started:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from fakes import ScriptedAssistant, answered, cited, missing
 
+from assistant.doors.server import serve
 from assistant.schema import Agreement, Answer, Claim
-from assistant.server import serve
 from indexing.errors import CorpusError
 from indexing.settings import Settings
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import write_files
 from reportlab.pdfgen.canvas import Canvas
 
-from assistant.cli import main
+from assistant.doors.cli import main
 
 FERRY = "The Vexholm ferry sank on 4 March 2025. Captain Ottoline Quill was rescued."
 MILL = (

@@ -23,7 +23,7 @@ BOTH = pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 NO_MOTION = {"color_scheme": "dark", "reduced_motion": "reduce"}
 PASSWORD = "correct horse"
 SERVER = (
-    "import os; from scripted_server import assistant; from assistant.server import serve; "
+    "import os; from scripted_server import assistant; from assistant.doors.server import serve; "
     "from indexing.settings import Settings; settings = Settings.from_env(os.environ); "
     "serve(settings, assistant(settings.index / 'gate'))"
 )

@@ -19,8 +19,8 @@ from running import PATIENCE_S, Running, running
 from scripted_model import Script, ScriptedModel, serving
 
 from assistant import show
+from assistant.doors.workers import Workers
 from assistant.service import open_assistant
-from assistant.workers import Workers
 from eval.cases import BRIEFS, load_set
 from eval.chat_speed import CONVERSATIONS, Conversation, Reply, conversation, hold, hold_all
 from indexing.settings import QUOTES, Settings
@@ -128,7 +128,7 @@ def model() -> Iterator[ScriptedModel]:
 def written(tmp_path_factory: pytest.TempPathFactory, model: ScriptedModel) -> Iterator[Running]:
     """`dateline chat` with a model that takes its time."""
     index, folder = tmp_path_factory.mktemp("index"), tmp_path_factory.mktemp("cwd")
-    command = ["-m", "assistant.cli", "chat", "--corpus", str(ROOT / "corpus"), "--port", "0"]
+    command = ["-m", "assistant.doors.cli", "chat", "--corpus", str(ROOT / "corpus"), "--port", "0"]
     with running(
         [*command, "--index", str(index / "i")],
         folder,

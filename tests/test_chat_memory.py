@@ -96,7 +96,7 @@ def test_a_rating_with_its_comment_becomes_a_candidate(
     index = dateline.process.args[dateline.process.args.index("--index") + 1]  # type: ignore[index,union-attr]
 
     def run(*arguments: str) -> str:
-        command = [sys.executable, "-m", "assistant.cli", *arguments, "--index", str(index)]
+        command = [sys.executable, "-m", "assistant.doors.cli", *arguments, "--index", str(index)]
         return subprocess.run(
             command, capture_output=True, text=True, check=True, cwd=tmp_path
         ).stdout
@@ -114,7 +114,7 @@ def test_a_rating_with_its_comment_becomes_a_candidate(
     ]
     reported = tmp_path / "down.jsonl"
     reported.write_text(run("feedback", "--rating", "down", "--json"), "utf-8")
-    added = [sys.executable, "-m", "assistant.cli", "eval", "add"]
+    added = [sys.executable, "-m", "assistant.doors.cli", "eval", "add"]
     subprocess.run(
         [*added, "--set", str(tmp_path / "my.jsonl"), "--from", str(reported)],
         check=True,

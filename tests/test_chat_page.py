@@ -283,7 +283,7 @@ def written(messages: list[dict[str, str]]) -> Script | str:
 def test_a_model_answers_and_what_was_left_out_is_in_a_step(
     tmp_path: Path, new_page: NewPage
 ) -> None:
-    command = ["-m", "assistant.cli", "chat", "--corpus", str(CORPUS), "--port", "0"]
+    command = ["-m", "assistant.doors.cli", "chat", "--corpus", str(CORPUS), "--port", "0"]
     folder = tmp_path / "cwd"
     folder.mkdir()
     with serving(written) as model:

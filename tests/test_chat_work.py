@@ -269,7 +269,13 @@ def test_a_guest_never_sees_what_another_added(
     tmp_path: Path, new_page: NewPage, smelter: Path
 ) -> None:
     (tmp_path / "cwd").mkdir()
-    command = ["-m", "assistant.cli", "chat", "--corpus", str(Path(__file__).parents[1] / "corpus")]
+    command = [
+        "-m",
+        "assistant.doors.cli",
+        "chat",
+        "--corpus",
+        str(Path(__file__).parents[1] / "corpus"),
+    ]
     settings = {"DATELINE_OPEN_TO_ALL": "on", "DATELINE_HOST": "0.0.0.0"}
     with running(
         [*command, "--index", str(tmp_path / "i"), "--port", "0"], tmp_path / "cwd", **settings

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, write_files
 
-from assistant.cli import main
+from assistant.doors.cli import main
 from indexing.settings import Settings
 
 DATED_5_FEB = {"menafn-mexico-eu-japan-partnerships.md", "nam-partners-and-congress.md"}
@@ -97,7 +97,7 @@ def dateline(*arguments: object, stdin: str | bytes | None = None) -> Ran:
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "assistant.cli", *map(str, arguments)]
+    return [sys.executable, "-m", "assistant.doors.cli", *map(str, arguments)]
 
 
 def shell_environment(**more: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from fakes import answered, cited
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.chat.conversation import (
+from assistant.doors.conversation import (
     HISTORY_TURNS,
     Conversation,
     Limits,

@@ -33,7 +33,7 @@ QUESTIONS = [
     "Who won the cup final?",
 ]
 PATIENCE_S = 60
-DATELINE = [sys.executable, "-m", "assistant.cli"]
+DATELINE = [sys.executable, "-m", "assistant.doors.cli"]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_mcp(dateline: Running, briefs: Settings, expected: list[dict[str, Any]]
 
 
 def test_slack(briefs: Settings, tmp_path: Path, expected: list[dict[str, Any]]) -> None:
-    command = ["-m", "assistant.cli", "chat", "--corpus", str(ROOT / "corpus"), "--port", "0"]
+    command = ["-m", "assistant.doors.cli", "chat", "--corpus", str(ROOT / "corpus"), "--port", "0"]
 
     async def ask(server: Running, slack: Any, number: int, question: str) -> list[dict[str, Any]]:
         text = f"<@{BOT_USER}> {question}"

@@ -14,7 +14,7 @@ from conftest import ROOT
 from ragas import EvaluationDataset
 from scripted_judge import scripted_judge
 
-from assistant.cli import main
+from assistant.doors.cli import main
 from eval.cases import load_set
 
 QUESTIONS = [

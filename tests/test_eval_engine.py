@@ -17,7 +17,7 @@ from scripted_model import Script, ScriptedModel, serving
 from test_generate import SOUND, Messages, number_of
 from test_report import mixed
 
-from assistant.cli import main
+from assistant.doors.cli import main
 from assistant.schema import Claim, Dropped, ModelUse
 from eval import report
 from eval.cases import Case

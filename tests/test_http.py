@@ -228,7 +228,7 @@ def test_only_articles_of_the_index_are_read(api: httpx.Client, source: str) -> 
 
 def test_new_articles_are_indexed_on_demand(tmp_path: Path) -> None:
     corpus = write_files(tmp_path / "corpus", {"a.md": "The mayor opened a bridge on Monday."})
-    command = ["-m", "assistant.cli", "chat", "--corpus", str(corpus), "--port", "0"]
+    command = ["-m", "assistant.doors.cli", "chat", "--corpus", str(corpus), "--port", "0"]
     (tmp_path / "cwd").mkdir()
     with (
         running([*command, "--index", str(tmp_path / "index")], tmp_path / "cwd") as started,
@@ -247,7 +247,7 @@ def test_new_articles_are_indexed_on_demand(tmp_path: Path) -> None:
 
 
 def run(*arguments: str, index: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "assistant.cli", *arguments, "--index", str(index)]
+    command = [sys.executable, "-m", "assistant.doors.cli", *arguments, "--index", str(index)]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=index.parent)
 
 

@@ -32,11 +32,11 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.memory import create_connected_server_and_client_session
 from running import PATIENCE_S
 
-from assistant import mcp
-from assistant.cli import main
+from assistant.doors import mcp
+from assistant.doors.cli import main
+from assistant.doors.workers import Workers
 from assistant.schema import Answer, Claim
 from assistant.service import open_assistant
-from assistant.workers import Workers
 from indexing.errors import SettingsError
 from indexing.schema import SourceInfo
 from indexing.settings import Settings
@@ -90,7 +90,7 @@ def environment() -> dict[str, str]:
 
 
 def command(settings: Settings) -> list[str]:
-    return [sys.executable, "-m", "assistant.cli", "mcp", "--index", str(settings.index)]
+    return [sys.executable, "-m", "assistant.doors.cli", "mcp", "--index", str(settings.index)]
 
 
 @pytest.fixture(scope="module")
@@ -375,7 +375,7 @@ def test_what_a_library_prints_goes_to_standard_error(briefs: Settings, printed:
         f"    {printed}\n"
         "    return opens(settings)\n"
         "service.open_assistant = noisy\n"
-        "from assistant.cli import main\n"
+        "from assistant.doors.cli import main\n"
         f"sys.exit(main(['mcp', '--index', {str(briefs.index)!r}]))\n"
     )
     ran = subprocess.run(
@@ -398,7 +398,14 @@ def test_without_an_index_it_says_so_as_ask_does(
     said = []
     for arguments in (["ask", "Why?"], ["mcp"]):
         ran = subprocess.run(
-            [sys.executable, "-m", "assistant.cli", *arguments, "--index", str(tmp_path / "none")],
+            [
+                sys.executable,
+                "-m",
+                "assistant.doors.cli",
+                *arguments,
+                "--index",
+                str(tmp_path / "none"),
+            ],
             input="",
             capture_output=True,
             text=True,
@@ -487,7 +494,7 @@ def test_the_turns_before_reach_the_assistant() -> None:
 def test_an_unknown_error_is_logged_and_not_told(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.ERROR, logger="assistant.mcp"):
+    with caplog.at_level(logging.ERROR, logger="assistant.doors.mcp"):
         result = in_memory(scripted(q=error), calls("ask", question="q"))
     assert result.isError
     assert read(result) == "Something went wrong inside Dateline; its log says what."

@@ -106,7 +106,7 @@ class Unplugged:
         return done.stdout
 
     def dateline(self, *arguments: object) -> str:
-        out = self.run("-m", "assistant.cli", *arguments)
+        out = self.run("-m", "assistant.doors.cli", *arguments)
         self.assert_nothing_left()
         return out
 
@@ -188,7 +188,7 @@ def test_many_texts_are_embedded_in_bulk(unplugged: Unplugged, tmp_path: Path) -
     corpus = write_files(tmp_path / "corpus", {"ships.jsonl": "\n".join(lines)})
     index = f"main(['index', {str(corpus)!r}, '--json'])"
     out = unplugged.run(
-        "-c", f"import sys; from assistant.cli import main; {index}; print(*sys.modules)"
+        "-c", f"import sys; from assistant.doors.cli import main; {index}; print(*sys.modules)"
     )
     unplugged.assert_nothing_left()
     report, modules = out.splitlines()
@@ -228,7 +228,7 @@ def test_every_kind_of_file_is_read(unplugged: Unplugged, tmp_path: Path) -> Non
 def test_the_chat_page_is_served(unplugged: Unplugged, briefs: Settings) -> None:
     with subprocess.Popen(
         [
-            *(sys.executable, "-u", "-m", "assistant.cli", "chat", "--port", "0"),
+            *(sys.executable, "-u", "-m", "assistant.doors.cli", "chat", "--port", "0"),
             *("--corpus", str(briefs.corpus)),
         ],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

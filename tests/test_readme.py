@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 from running import Running
 
-from assistant.cli import main
+from assistant.doors.cli import main
 from eval.cases import BRIEFS, load_set
 from eval.gate import baselines_of, load_baselines, overall
 from eval.report import figure

@@ -15,7 +15,7 @@ from running import Running, running
 
 from assistant.chat import folder
 from assistant.chat.people import LOOPBACK
-from assistant.server import Guard, create_app, script_hashes, serve, without_other_hosts
+from assistant.doors.server import Guard, create_app, script_hashes, serve, without_other_hosts
 from indexing.errors import IndexStorage, SettingsError
 from indexing.settings import Settings
 

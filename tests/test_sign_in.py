@@ -31,7 +31,7 @@ TESTS = Path(__file__).parent
 SERVER = [
     "-c",
     f"import os, sys; sys.path.insert(0, {str(TESTS)!r}); from scripted_server import assistant; "
-    "from assistant.server import serve; from indexing.settings import Settings; "
+    "from assistant.doors.server import serve; from indexing.settings import Settings; "
     "settings = Settings.from_env(os.environ); "
     "serve(settings, assistant(settings.index / 'gate'))",
 ]

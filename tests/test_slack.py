@@ -44,12 +44,12 @@ from slack_server import (
 from assistant import show
 from assistant.chat.conversations import Conversations, open_conversations
 from assistant.chat.schema import Step
-from assistant.cli import main
+from assistant.doors.cli import main
+from assistant.doors.workers import Workers
 from assistant.schema import Agreement, Answer, AnswerDate, Claim
 from assistant.slack import app, blocks
 from assistant.slack.channels import NOTHING_TO_READ, REFUSED, channels
 from assistant.slack.kept import Place, identifier
-from assistant.workers import Workers
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import Filters
 from indexing.settings import Settings
@@ -1368,7 +1368,7 @@ def test_the_command_answers_until_it_is_interrupted(briefs: Settings, tmp_path:
     async def run() -> None:
         async with slack_server() as slack:
             process = await asyncio.create_subprocess_exec(
-                *[sys.executable, "-m", "assistant.cli", "slack"],
+                *[sys.executable, "-m", "assistant.doors.cli", "slack"],
                 *["--corpus", str(ROOT / "corpus"), "--index", str(briefs.index)],
                 cwd=tmp_path,
                 env={

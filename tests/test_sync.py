@@ -259,7 +259,7 @@ def test_a_reader_sees_a_run_of_another_process_with_its_next_question(
 
 
 def INDEX_COMMAND(settings: Settings) -> list[str | Path]:
-    command = [sys.executable, "-m", "assistant.cli", "index", settings.corpus]
+    command = [sys.executable, "-m", "assistant.doors.cli", "index", settings.corpus]
     return [*command, "--index", settings.index, "--json"]
 
 
@@ -289,7 +289,7 @@ def test_a_full_disk_is_reported_and_what_was_indexed_stays(settings: Settings) 
     # Files may not grow past 300 kB in that process: what a full disk looks like from inside.
     limited = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
     limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000));"
-    limited += "from assistant.cli import main; sys.exit(main(sys.argv[1:]))"
+    limited += "from assistant.doors.cli import main; sys.exit(main(sys.argv[1:]))"
     done = subprocess.run(
         [sys.executable, "-c", limited, "index", settings.corpus, "--index", settings.index],
         capture_output=True, text=True, cwd=ROOT,

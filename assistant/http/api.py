@@ -15,14 +15,15 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.routing import Match
 
-from assistant import forms, show
-from assistant.answering import Answering, Asking
-from assistant.doctor import is_model_there
+from assistant import show
+from assistant.doors import forms
+from assistant.doors.asking import Answering, Asking
+from assistant.doors.doctor import is_model_there
+from assistant.doors.workers import Workers
 from assistant.http import schema
 from assistant.http.problems import Problem, problem_of
 from assistant.http.watch import Watch
 from assistant.schema import Answer, Claim
-from assistant.workers import Workers
 from indexing.errors import CorpusError, DatelineError, IndexBusy
 from indexing.schema import SourceInfo
 from indexing.settings import QUOTES, Settings

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from assistant.answering import NoSuchEngine, Overloaded
+from assistant.doors.asking import NoSuchEngine, Overloaded
 from indexing.errors import DatelineError, SettingsError
 
 log = logging.getLogger(__name__)

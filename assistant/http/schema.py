@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from assistant.forms import Answer
+from assistant.doors.forms import Answer
 from indexing.schema import Filters
 
 MOST_TURNS = 50

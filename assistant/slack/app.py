@@ -33,16 +33,16 @@ from slack_sdk.signature import SignatureVerifier
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from assistant.answering import Answering, Asking
-from assistant.chat.conversation import HISTORY_TURNS, Limits
 from assistant.chat.conversations import Conversations, now, open_conversations
+from assistant.doors.asking import Answering, Asking
+from assistant.doors.conversation import HISTORY_TURNS, Limits
+from assistant.doors.workers import Workers
 from assistant.schema import Answer, Claim
 from assistant.slack import blocks
 from assistant.slack.blocks import Message
 from assistant.slack.channels import channels
 from assistant.slack.kept import History, Kept, Place, Told, identifier
 from assistant.slack.socket_mode import SocketMode
-from assistant.workers import Workers
 from indexing.errors import DatelineError, SettingsError, StoreError
 from indexing.schema import Filters
 from indexing.settings import Settings

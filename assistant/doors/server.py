@@ -30,20 +30,20 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant import mcp
 from assistant.chat import folder, people
 from assistant.chat.people import LOOPBACK
+from assistant.doors import mcp
+from assistant.doors.workers import Workers
 from assistant.http import api as http_api
 from assistant.http import completions, docs, problems
 from assistant.http.api import Api
 from assistant.http.gate import Gate, is_api
 from assistant.http.watch import Watch
-from assistant.workers import Workers
 from indexing.errors import DatelineError, SettingsError
 from indexing.settings import Settings
 
 if TYPE_CHECKING:
-    from assistant.answering import Answering
+    from assistant.doors.asking import Answering
     from assistant.slack.app import SlackDoor
 
 

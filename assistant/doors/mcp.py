@@ -30,11 +30,11 @@ from pydantic.json_schema import GenerateJsonSchema
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from assistant import forms
-from assistant.answering import Answering, Asking
+from assistant.doors import forms
+from assistant.doors.asking import Answering, Asking
+from assistant.doors.workers import Workers
 from assistant.schema import Answer
 from assistant.show import as_text, has_words, hit_to_json, plain, source_to_json, to_json
-from assistant.workers import Workers
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import Filters
 from indexing.settings import Settings

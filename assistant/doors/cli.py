@@ -432,7 +432,7 @@ def _sources(arguments: argparse.Namespace) -> int:
 
 
 def _mcp(arguments: argparse.Namespace) -> int:
-    from assistant.mcp import serve_stdio
+    from assistant.doors.mcp import serve_stdio
 
     serve_stdio(_settings(arguments))
     return 0
@@ -467,7 +467,7 @@ def _feedback(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from assistant.doctor import examine
+    from assistant.doors.doctor import examine
 
     findings = examine(_settings(arguments))
     if arguments.json:
@@ -480,7 +480,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 def _chat(arguments: argparse.Namespace) -> int:
     from assistant.chat import people
-    from assistant.server import serve
+    from assistant.doors.server import serve
     from indexing.sync import sync
 
     settings = _settings(arguments)

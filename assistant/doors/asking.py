@@ -11,8 +11,8 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
+from assistant.doors.workers import Workers
 from assistant.schema import Answer, Claim, Hit
-from assistant.workers import Workers
 from indexing.embed import Embedder
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import Filters, SourceInfo

@@ -1,0 +1,1 @@
+"""What people and programs ask through: each door translates, none decides what is answered."""
