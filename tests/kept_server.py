@@ -27,8 +27,8 @@ os.environ["CHAINLIT_AUTH_SECRET"] = "a secret of the tests, long enough to sign
 import chainlit as cl  # noqa: E402
 from chainlit.config import SpontaneousFileUploadFeature, config  # noqa: E402
 
-from assistant.chat.conversations import open_conversations  # noqa: E402
 from assistant.chat.data_layer import DataLayer  # noqa: E402
+from assistant.keeping.conversations import open_conversations  # noqa: E402
 
 config.features.spontaneous_file_upload = SpontaneousFileUploadFeature(enabled=True, accept=["*/*"])
 conversations = open_conversations(settings)

@@ -15,7 +15,7 @@ from pages import ANSWER_MS, DESK, PHONE, NewPage, ask, in_view, open_library, p
 from playwright.sync_api import Browser, Page, expect
 from running import Running, running
 
-from assistant.chat.people import Accounts
+from assistant.keeping.people import Accounts
 from indexing.settings import Settings
 
 PUBLIC = ROOT / "assistant" / "chat" / "assets" / "public"

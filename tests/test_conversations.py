@@ -28,9 +28,9 @@ from hypothesis import strategies as st
 from postgres import PASSWORD, Postgres
 from test_cli import dateline
 
-from assistant.chat import database
-from assistant.chat.conversations import NAME_CHARS, NOBODY, Conversations, open_conversations
-from assistant.chat.schema import Element, Person, Step, Thread
+from assistant.keeping import database
+from assistant.keeping.conversations import NAME_CHARS, NOBODY, Conversations, open_conversations
+from assistant.keeping.tables import Element, Person, Step, Thread
 from indexing.errors import NotTheirs, SettingsError, StoreError
 from indexing.settings import Settings
 
@@ -843,8 +843,8 @@ def opened_at_once(settings: Settings, script: str) -> subprocess.Popen[str]:
     head = f"""
 from dataclasses import replace
 from pathlib import Path
-from assistant.chat.conversations import open_conversations
-from assistant.chat.schema import Step
+from assistant.keeping.conversations import open_conversations
+from assistant.keeping.tables import Step
 from indexing.settings import Settings
 settings = replace(Settings(), index=Path({str(settings.index)!r}), database_url={settings.database_url!r})
 kept = open_conversations(settings)
@@ -1146,7 +1146,7 @@ def test_where_no_conversation_was_kept_nothing_is_made(settings: Settings) -> N
 
 
 def test_conversations_are_read_without_chainlit() -> None:
-    code = "import sys, assistant.chat.conversations; print('chainlit' in sys.modules)"
+    code = "import sys, assistant.keeping.conversations; print('chainlit' in sys.modules)"
     run = [sys.executable, "-c", code]
     assert subprocess.run(run, cwd=ROOT, capture_output=True, text=True).stdout == "False\n"
 

@@ -20,8 +20,8 @@ import socketio
 from postgres import Postgres
 from running import Running, running
 
-from assistant.chat.conversations import Conversations, open_conversations
 from assistant.chat.folder import configure_environment
+from assistant.keeping.conversations import Conversations, open_conversations
 from indexing.errors import NotTheirs, StoreError
 from indexing.settings import Settings
 

@@ -33,7 +33,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from assistant import show
-from assistant.http.keys import Keys
+from assistant.keeping.keys import Keys
 from assistant.service import Assistant, open_assistant
 from eval import api_speed
 from indexing.schema import Filters

@@ -19,11 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oidc_provider import CLIENT, SECRET, STRANGER_KEY, Provider, providing
 
-from assistant.chat import people
 from assistant.chat.oidc import NotSignedIn, Reception, discover
-from assistant.chat.people import Accounts, People, Person, Throttle
 from assistant.doors import cli
 from assistant.doors.doctor import examine
+from assistant.keeping import people
+from assistant.keeping.people import Accounts, People, Person, Throttle
 from indexing.errors import IndexStorage, SettingsError
 from indexing.settings import Settings
 

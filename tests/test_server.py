@@ -14,8 +14,8 @@ import pytest
 from running import Running, running
 
 from assistant.chat import folder
-from assistant.chat.people import LOOPBACK
 from assistant.doors.server import Guard, create_app, script_hashes, serve, without_other_hosts
+from assistant.keeping.people import LOOPBACK
 from indexing.errors import IndexStorage, SettingsError
 from indexing.settings import Settings
 

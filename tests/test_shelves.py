@@ -23,10 +23,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reportlab.pdfgen.canvas import Canvas
 
-from assistant import shelves as shelves_module
+from assistant.keeping import shelves as shelves_module
+from assistant.keeping.shelves import NAME_BYTES, Shelf, Shelves, file_name
 from assistant.schema import Answer, Status
 from assistant.service import Assistant, open_assistant
-from assistant.shelves import NAME_BYTES, Shelf, Shelves, file_name
 from indexing.catalog import CatalogWriter
 from indexing.errors import CorpusError, DatelineError, IndexStorage, SettingsError, UnreadableFile
 from indexing.read import SUPPORTED
@@ -475,7 +475,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from fake_embedder import HashedWords
-from assistant.shelves import Shelf
+from assistant.keeping.shelves import Shelf
 from indexing.settings import Settings
 
 class Stuck(HashedWords):

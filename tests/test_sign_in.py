@@ -23,8 +23,8 @@ from running import Running, running
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from assistant.chat import people
-from assistant.chat.people import Accounts
+from assistant.keeping import people
+from assistant.keeping.people import Accounts
 from indexing.settings import Settings
 
 TESTS = Path(__file__).parent

@@ -42,10 +42,10 @@ from slack_server import (
 )
 
 from assistant import show
-from assistant.chat.conversations import Conversations, open_conversations
-from assistant.chat.schema import Step
 from assistant.doors.cli import main
 from assistant.doors.workers import Workers
+from assistant.keeping.conversations import Conversations, open_conversations
+from assistant.keeping.tables import Step
 from assistant.schema import Agreement, Answer, AnswerDate, Claim
 from assistant.slack import app, blocks
 from assistant.slack.channels import NOTHING_TO_READ, REFUSED, channels

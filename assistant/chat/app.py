@@ -28,15 +28,15 @@ from fastapi import FastAPI, UploadFile
 
 from assistant import show
 from assistant.chat import export, ratings, sign_in
-from assistant.chat.conversations import open_conversations
 from assistant.chat.data_layer import DataLayer
-from assistant.chat.people import LOCAL
 from assistant.chat.words import count, say
 from assistant.doors.asking import Answering
 from assistant.doors.conversation import Conversation, limits_from, metadata_of, resumed
 from assistant.doors.workers import Workers
+from assistant.keeping.conversations import open_conversations
+from assistant.keeping.people import LOCAL
+from assistant.keeping.shelves import Shelf, Shelves
 from assistant.schema import Answer, Claim
-from assistant.shelves import Shelf, Shelves
 from indexing.errors import DatelineError, SettingsError
 from indexing.read import SUPPORTED
 from indexing.schema import SourceInfo

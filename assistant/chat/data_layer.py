@@ -29,8 +29,8 @@ from chainlit.types import Feedback as GivenFeedback
 from chainlit.types import PageInfo, PaginatedResponse, Pagination, ThreadDict, ThreadFilter
 from chainlit.user import PersistedUser, User
 
-from assistant.chat.conversations import NOBODY, Conversations
-from assistant.chat.schema import Element, Feedback, Person, Step, Thread, Whole
+from assistant.keeping.conversations import NOBODY, Conversations
+from assistant.keeping.tables import Element, Feedback, Person, Step, Thread, Whole
 from indexing.errors import DatelineError
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 import jwt
 
-from assistant.chat.people import LOOPBACK, OIDC, Person, is_allowed
+from assistant.keeping.people import LOOPBACK, OIDC, Person, is_allowed
 from indexing.errors import DatelineError, SettingsError
 from indexing.settings import Settings
 

@@ -9,7 +9,7 @@ from chainlit.auth import get_current_user
 from fastapi import APIRouter, Depends, HTTPException
 from pydantic import BaseModel, Field
 
-from assistant.chat.conversations import NOBODY, Conversations
+from assistant.keeping.conversations import NOBODY, Conversations
 from indexing.errors import StoreError
 
 Person = Annotated[Any, Depends(get_current_user)]

@@ -439,7 +439,7 @@ def _mcp(arguments: argparse.Namespace) -> int:
 
 
 def _feedback(arguments: argparse.Namespace) -> int:
-    from assistant.chat.conversations import are_kept, open_conversations
+    from assistant.keeping.conversations import are_kept, open_conversations
     from assistant.show import plain
 
     settings = _settings(arguments)
@@ -479,8 +479,8 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _chat(arguments: argparse.Namespace) -> int:
-    from assistant.chat import people
     from assistant.doors.server import serve
+    from assistant.keeping import people
     from indexing.sync import sync
 
     settings = _settings(arguments)
@@ -520,7 +520,7 @@ def _named(arguments: argparse.Namespace) -> tuple[Any, str]:
 
 
 def _people(arguments: argparse.Namespace) -> int:
-    from assistant.chat.people import Accounts
+    from assistant.keeping.people import Accounts
 
     accounts = Accounts(_settings(arguments))
     name, action = _named(arguments)
@@ -540,7 +540,7 @@ def _people(arguments: argparse.Namespace) -> int:
 
 
 def _keys(arguments: argparse.Namespace) -> int:
-    from assistant.http.keys import Keys
+    from assistant.keeping.keys import Keys
     from assistant.show import plain
 
     keys = Keys(_settings(arguments))

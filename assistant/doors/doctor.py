@@ -123,7 +123,7 @@ def _entailment(settings: Settings) -> tuple[str, str]:
 
 
 def _sign_in(settings: Settings) -> tuple[str, str]:
-    from assistant.chat import people
+    from assistant.keeping import people
 
     ways = people.ways(settings)
     if people.LOCAL in ways:
@@ -147,7 +147,7 @@ def _sign_in(settings: Settings) -> tuple[str, str]:
 
 
 def _api(settings: Settings) -> tuple[str, str]:
-    from assistant.http.keys import Keys, wants_key
+    from assistant.keeping.keys import Keys, wants_key
 
     count = len(Keys(settings).list())
     keys = f"{count} key{'' if count == 1 else 's'}"
@@ -170,7 +170,7 @@ def _slack(settings: Settings) -> tuple[str, str]:
 
 
 def _conversations(settings: Settings) -> tuple[str, str]:
-    from assistant.chat.database import reached
+    from assistant.keeping.database import reached
 
     return "ok", f"of the chat page, kept in {reached(settings)}"
 

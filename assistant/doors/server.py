@@ -30,8 +30,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant.chat import folder, people
-from assistant.chat.people import LOOPBACK
+from assistant.chat import folder
 from assistant.doors import mcp
 from assistant.doors.workers import Workers
 from assistant.http import api as http_api
@@ -39,6 +38,8 @@ from assistant.http import completions, docs, problems
 from assistant.http.api import Api
 from assistant.http.gate import Gate, is_api
 from assistant.http.watch import Watch
+from assistant.keeping import people
+from assistant.keeping.people import LOOPBACK
 from indexing.errors import DatelineError, SettingsError
 from indexing.settings import Settings
 
@@ -99,7 +100,7 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     watch.count_under_way(lambda: workers.under_way)
     slack, kept = None, None
     if settings.slack_bot_token:
-        from assistant.chat.conversations import open_conversations
+        from assistant.keeping.conversations import open_conversations
         from assistant.slack.app import create
 
         kept = open_conversations(settings)

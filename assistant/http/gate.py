@@ -14,10 +14,10 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant.chat import people
-from assistant.http.keys import ASK, INDEX, Key, Keys, wants_key
 from assistant.http.problems import Problem, problem_of
 from assistant.http.watch import Watch
+from assistant.keeping import people
+from assistant.keeping.keys import ASK, INDEX, Key, Keys, wants_key
 from indexing.settings import Settings
 
 MOST_BYTES = 1_000_000

@@ -33,10 +33,10 @@ from slack_sdk.signature import SignatureVerifier
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from assistant.chat.conversations import Conversations, now, open_conversations
 from assistant.doors.asking import Answering, Asking
 from assistant.doors.conversation import HISTORY_TURNS, Limits
 from assistant.doors.workers import Workers
+from assistant.keeping.conversations import Conversations, now, open_conversations
 from assistant.schema import Answer, Claim
 from assistant.slack import blocks
 from assistant.slack.blocks import Message

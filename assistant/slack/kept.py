@@ -10,9 +10,9 @@ import uuid
 from dataclasses import dataclass, replace
 
 from assistant import show
-from assistant.chat.conversations import Conversations, now
-from assistant.chat.schema import Step, Whole
 from assistant.doors.conversation import HISTORY_TURNS, Limits, metadata_of
+from assistant.keeping.conversations import Conversations, now
+from assistant.keeping.tables import Step, Whole
 from assistant.schema import Answer
 from indexing.errors import NotTheirs, StoreError
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from assistant.records import Record, written
+from assistant.keeping.records import Record, written
 from indexing.errors import IndexStorage, SettingsError
 from indexing.settings import Settings
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from assistant.records import Record
+from assistant.keeping.records import Record
 from indexing.errors import SettingsError
 from indexing.settings import Settings
 

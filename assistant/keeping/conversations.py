@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from assistant.chat.database import (
+from assistant.keeping.database import (
     Database,
     deleted_threads,
     elements,
@@ -28,7 +28,7 @@ from assistant.chat.database import (
     steps,
     threads,
 )
-from assistant.chat.schema import Element, Feedback, Page, Person, Rated, Step, Thread, Whole
+from assistant.keeping.tables import Element, Feedback, Page, Person, Rated, Step, Thread, Whole
 from indexing.errors import NotTheirs, StoreError
 from indexing.settings import Settings
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from assistant.chat.database import VERSION_TABLE
+from assistant.keeping.database import VERSION_TABLE
 
 context.configure(connection=context.config.attributes["connection"], version_table=VERSION_TABLE)
 context.run_migrations()

@@ -1,0 +1,1 @@
+"""How the tables of `assistant.keeping.database` came to be: one module of `versions` a change."""
