@@ -14,7 +14,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from assistant.chat import folder
+from assistant.doors.chat import folder
 from indexing.settings import Settings
 
 settings = replace(
@@ -27,7 +27,7 @@ os.environ["CHAINLIT_AUTH_SECRET"] = "a secret of the tests, long enough to sign
 import chainlit as cl  # noqa: E402
 from chainlit.config import SpontaneousFileUploadFeature, config  # noqa: E402
 
-from assistant.chat.data_layer import DataLayer  # noqa: E402
+from assistant.doors.chat.data_layer import DataLayer  # noqa: E402
 from assistant.keeping.conversations import open_conversations  # noqa: E402
 
 config.features.spontaneous_file_upload = SpontaneousFileUploadFeature(enabled=True, accept=["*/*"])

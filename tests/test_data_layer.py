@@ -20,7 +20,7 @@ import socketio
 from postgres import Postgres
 from running import Running, running
 
-from assistant.chat.folder import configure_environment
+from assistant.doors.chat.folder import configure_environment
 from assistant.keeping.conversations import Conversations, open_conversations
 from indexing.errors import NotTheirs, StoreError
 from indexing.settings import Settings
@@ -56,7 +56,7 @@ def chainlit(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
             import_module(name)
             for name in (
                 *("chainlit.context", "chainlit.element", "chainlit.session", "chainlit.types"),
-                *("chainlit.user", "assistant.chat.data_layer"),
+                *("chainlit.user", "assistant.doors.chat.data_layer"),
             )
         ]
     logging.getLogger().handlers[:] = before  # it adds one of its own

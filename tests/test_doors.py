@@ -21,7 +21,7 @@ from running import Running, running
 from slack_server import BOT_TOKEN, BOT_USER, SECRET, TEAM, signed, slack_server
 
 from assistant import open_assistant, show
-from assistant.slack import blocks
+from assistant.doors.slack import blocks
 from eval.chat_speed import hold
 from indexing.settings import Settings
 

@@ -22,8 +22,8 @@ from pypdf import PdfReader
 from test_show import HOSTILE, TEXTS
 
 from assistant import show
-from assistant.chat import export
-from assistant.chat.export import Turn, as_html, as_markdown, file_name
+from assistant.doors.chat import export
+from assistant.doors.chat.export import Turn, as_html, as_markdown, file_name
 from assistant.schema import Agreement, Answer, AnswerDate, Citation, Dropped
 
 AT = datetime(2026, 11, 22, 14, 5, tzinfo=UTC)

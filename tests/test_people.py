@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oidc_provider import CLIENT, SECRET, STRANGER_KEY, Provider, providing
 
-from assistant.chat.oidc import NotSignedIn, Reception, discover
 from assistant.doors import cli
+from assistant.doors.chat.oidc import NotSignedIn, Reception, discover
 from assistant.doors.doctor import examine
 from assistant.keeping import people
 from assistant.keeping.people import Accounts, People, Person, Throttle

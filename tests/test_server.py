@@ -13,7 +13,7 @@ import httpx
 import pytest
 from running import Running, running
 
-from assistant.chat import folder
+from assistant.doors.chat import folder
 from assistant.doors.server import Guard, create_app, script_hashes, serve, without_other_hosts
 from assistant.keeping.people import LOOPBACK
 from indexing.errors import IndexStorage, SettingsError

@@ -43,13 +43,13 @@ from slack_server import (
 
 from assistant import show
 from assistant.doors.cli import main
+from assistant.doors.slack import app, blocks
+from assistant.doors.slack.channels import NOTHING_TO_READ, REFUSED, channels
+from assistant.doors.slack.kept import Place, identifier
 from assistant.doors.workers import Workers
 from assistant.keeping.conversations import Conversations, open_conversations
 from assistant.keeping.tables import Step
 from assistant.schema import Agreement, Answer, AnswerDate, Claim
-from assistant.slack import app, blocks
-from assistant.slack.channels import NOTHING_TO_READ, REFUSED, channels
-from assistant.slack.kept import Place, identifier
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import Filters
 from indexing.settings import Settings
@@ -1171,7 +1171,7 @@ def test_socket_mode_answers_events_commands_and_clicks(stage: Stage) -> None:
 
 
 def test_socket_mode_connects_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assistant.slack.socket_mode.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("assistant.doors.slack.socket_mode.FIRST_PAUSE_S", 0.01)
 
     async def scene(desk: Desk) -> None:
         await desk.slack.connected(1)

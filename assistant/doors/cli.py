@@ -495,7 +495,7 @@ def _chat(arguments: argparse.Namespace) -> int:
 
 
 def _slack(arguments: argparse.Namespace) -> int:
-    from assistant.slack.app import check_socket_mode, serve
+    from assistant.doors.slack.app import check_socket_mode, serve
     from indexing.sync import sync
 
     settings = _settings(arguments)

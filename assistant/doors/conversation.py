@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from assistant import show
-from assistant.chat.words import count, say
+from assistant.doors.chat.words import count, say
 from assistant.schema import Answer
 from indexing.errors import SettingsError
 from indexing.schema import Filters

@@ -137,7 +137,7 @@ def _sign_in(settings: Settings) -> tuple[str, str]:
         if ways == {people.PASSWORD} and not count:
             state, says = "todo", ["password, nobody yet; run `dateline people add NAME`"]
     if people.OIDC in ways:
-        from assistant.chat.oidc import discover
+        from assistant.doors.chat.oidc import discover
 
         says.append(f"{settings.oidc_name} of {discover(settings).issuer}")
     if people.is_exposed(settings) and not settings.public_url.startswith("https://"):
@@ -159,7 +159,7 @@ def _api(settings: Settings) -> tuple[str, str]:
 
 
 def _slack(settings: Settings) -> tuple[str, str]:
-    from assistant.slack.channels import channels
+    from assistant.doors.slack.channels import channels
 
     channels(settings.slack_channels)
     if settings.slack_app_token:

@@ -30,14 +30,14 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant.chat import folder
 from assistant.doors import mcp
+from assistant.doors.chat import folder
+from assistant.doors.http import api as http_api
+from assistant.doors.http import completions, docs, problems
+from assistant.doors.http.api import Api
+from assistant.doors.http.gate import Gate, is_api
+from assistant.doors.http.watch import Watch
 from assistant.doors.workers import Workers
-from assistant.http import api as http_api
-from assistant.http import completions, docs, problems
-from assistant.http.api import Api
-from assistant.http.gate import Gate, is_api
-from assistant.http.watch import Watch
 from assistant.keeping import people
 from assistant.keeping.people import LOOPBACK
 from indexing.errors import DatelineError, SettingsError
@@ -45,7 +45,7 @@ from indexing.settings import Settings
 
 if TYPE_CHECKING:
     from assistant.doors.asking import Answering
-    from assistant.slack.app import SlackDoor
+    from assistant.doors.slack.app import SlackDoor
 
 
 STOPS_S = 10
@@ -75,7 +75,7 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     cookie = f"dateline-{settings.port}-session"
     hidden = folder.configure_environment(root, people.secret(settings), cookie)
     try:
-        from assistant.chat import app as chat
+        from assistant.doors.chat import app as chat
     finally:
         os.environ.update(hidden)
 
@@ -100,8 +100,8 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     watch.count_under_way(lambda: workers.under_way)
     slack, kept = None, None
     if settings.slack_bot_token:
+        from assistant.doors.slack.app import create
         from assistant.keeping.conversations import open_conversations
-        from assistant.slack.app import create
 
         kept = open_conversations(settings)
         slack = create(settings, assistant, workers, kept)

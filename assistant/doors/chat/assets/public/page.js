@@ -1,5 +1,5 @@
 // What the page has besides Chainlit's parts: two buttons in the header, names and roles for controls
-// that have none, word of an answer for who cannot see it, and keys that close the panel. `words` is written before this by assistant/chat/folder.py.
+// that have none, word of an answer for who cannot see it, and keys that close the panel. `words` is written before this by assistant/doors/chat/folder.py.
 (() => {
   const words = window.dateline.words
 

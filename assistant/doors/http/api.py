@@ -19,10 +19,10 @@ from assistant import show
 from assistant.doors import forms
 from assistant.doors.asking import Answering, Asking
 from assistant.doors.doctor import is_model_there
+from assistant.doors.http import schema
+from assistant.doors.http.problems import Problem, problem_of
+from assistant.doors.http.watch import Watch
 from assistant.doors.workers import Workers
-from assistant.http import schema
-from assistant.http.problems import Problem, problem_of
-from assistant.http.watch import Watch
 from assistant.schema import Answer, Claim
 from indexing.errors import CorpusError, DatelineError, IndexBusy
 from indexing.schema import SourceInfo

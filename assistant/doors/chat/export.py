@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from assistant import show
-from assistant.chat.words import words
+from assistant.doors.chat.words import words
 from assistant.schema import Agreement, Answer, AnswerDate, Citation, Status
 from indexing.settings import QUOTES
 

@@ -35,14 +35,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from assistant.doors.asking import Answering, Asking
 from assistant.doors.conversation import HISTORY_TURNS, Limits
+from assistant.doors.slack import blocks
+from assistant.doors.slack.blocks import Message
+from assistant.doors.slack.channels import channels
+from assistant.doors.slack.kept import History, Kept, Place, Told, identifier
+from assistant.doors.slack.socket_mode import SocketMode
 from assistant.doors.workers import Workers
 from assistant.keeping.conversations import Conversations, now, open_conversations
 from assistant.schema import Answer, Claim
-from assistant.slack import blocks
-from assistant.slack.blocks import Message
-from assistant.slack.channels import channels
-from assistant.slack.kept import History, Kept, Place, Told, identifier
-from assistant.slack.socket_mode import SocketMode
 from indexing.errors import DatelineError, SettingsError, StoreError
 from indexing.schema import Filters
 from indexing.settings import Settings

@@ -17,9 +17,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from assistant import show
-from assistant.http import schema
-from assistant.http.api import NOT_FOUND, STREAM_HEADERS, Api, events_schema
-from assistant.http.problems import Problem, problem_of
+from assistant.doors.http import schema
+from assistant.doors.http.api import NOT_FOUND, STREAM_HEADERS, Api, events_schema
+from assistant.doors.http.problems import Problem, problem_of
 from assistant.schema import Answer, Claim
 
 ITSELF = "dateline"

@@ -10,7 +10,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from assistant.chat.words import words
+from assistant.doors.chat.words import words
 from indexing.errors import IndexStorage
 
 ASSETS = Path(__file__).parent / "assets"

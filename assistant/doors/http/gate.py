@@ -14,8 +14,8 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant.http.problems import Problem, problem_of
-from assistant.http.watch import Watch
+from assistant.doors.http.problems import Problem, problem_of
+from assistant.doors.http.watch import Watch
 from assistant.keeping import people
 from assistant.keeping.keys import ASK, INDEX, Key, Keys, wants_key
 from indexing.settings import Settings

@@ -27,10 +27,10 @@ from chainlit.types import ThreadDict
 from fastapi import FastAPI, UploadFile
 
 from assistant import show
-from assistant.chat import export, ratings, sign_in
-from assistant.chat.data_layer import DataLayer
-from assistant.chat.words import count, say
 from assistant.doors.asking import Answering
+from assistant.doors.chat import export, ratings, sign_in
+from assistant.doors.chat.data_layer import DataLayer
+from assistant.doors.chat.words import count, say
 from assistant.doors.conversation import Conversation, limits_from, metadata_of, resumed
 from assistant.doors.workers import Workers
 from assistant.keeping.conversations import open_conversations
