@@ -14,10 +14,10 @@ from datetime import date
 
 from assistant.dates import best_time
 from assistant.numerals import numbers_of
+from assistant.question.understand import Question, Wanted, stem, words
 from assistant.schema import Agreement, Claim, Evidence
 from assistant.select import changed, is_twin
 from assistant.show import marks
-from assistant.understand import Question, Wanted, stem, words
 from assistant.values import NUMBER_KINDS, TIME_KINDS, values
 from indexing.dates import describe
 from indexing.schema import Span, TimeExpression

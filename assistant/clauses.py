@@ -28,7 +28,7 @@ from assistant.phrases import (
     rest_of,
     speaker,
 )
-from assistant.understand import content_terms
+from assistant.question.understand import content_terms
 from indexing.schema import Sentence, TimeExpression
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from assistant.question.understand import Question, Wanted, content_terms, stem
 from assistant.schema import AnswerDate, Evidence
-from assistant.understand import Question, Wanted, content_terms, stem
 from indexing.dates import describe, iso
 from indexing.schema import TimeExpression
 

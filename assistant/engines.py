@@ -13,9 +13,9 @@ from assistant import generate, prompt
 from assistant.chat_model import ChatModel, Message, Usage, open_chat_model
 from assistant.claims.check import ClaimVerifier
 from assistant.claims.entail import open_entailment
+from assistant.question.understand import STOPWORDS, stem, words
 from assistant.quotes import Finding
 from assistant.schema import Answer, Claim, Evidence, ModelUse
-from assistant.understand import STOPWORDS, stem, words
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import ModelError, SettingsError
 from indexing.settings import BUNDLED, QUOTES, Settings

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from assistant.numerals import CURRENCY, MONEY_WORD
+from assistant.question.understand import PEOPLES, STOPWORDS
 from assistant.select import stems_of
-from assistant.understand import PEOPLES, STOPWORDS
 
 if TYPE_CHECKING:
     from spacy.tokens import Token

@@ -11,11 +11,11 @@ from datetime import date
 
 from assistant import agree
 from assistant.dates import Lead, answer_dates, dated_lead
+from assistant.question.understand import Question, Wanted, is_telling
 from assistant.schema import Answer, AnswerDate, Citation, Claim, Evidence, Status
 from assistant.select import Rarity, choose, distinct_of, is_same, known_of, with_opening
 from assistant.show import marks
 from assistant.support import NOWHERE, calibration, together, unknown
-from assistant.understand import Question, Wanted, is_telling
 from assistant.values import NUMBER_KINDS, TIME_KINDS
 from indexing.dates import describe
 from indexing.schema import Sentence, SourceInfo

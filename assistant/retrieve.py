@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.question.understand import stem
 from assistant.rerank import Reranker
 from assistant.schema import Hit
-from assistant.understand import stem
 from indexing.schema import Filters, Passage, SourceInfo
 
 if TYPE_CHECKING:

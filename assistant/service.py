@@ -20,19 +20,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant import follow_ups, quotes, turns
+from assistant import follow_ups, quotes
 from assistant.desk import about, reply
 from assistant.engines import Asked, Call, Engines, shown_name
 from assistant.events import happened
-from assistant.limits import Limits, limits
-from assistant.rerank import Reranker, open_reranker
-from assistant.retrieve import Retriever, as_langchain
-from assistant.schema import Answer, Claim, Evidence, Hit
-from assistant.select import CANDIDATES, Rarity, select
-from assistant.support import NOWHERE, calibration, signals, support
-from assistant.tasks import Task, task_of
-from assistant.undated import dated_by_others
-from assistant.understand import (
+from assistant.question import turns
+from assistant.question.limits import Limits, limits
+from assistant.question.tasks import Task, task_of
+from assistant.question.understand import (
     Question,
     content_terms,
     respelled,
@@ -40,6 +35,12 @@ from assistant.understand import (
     understand,
     without,
 )
+from assistant.rerank import Reranker, open_reranker
+from assistant.retrieve import Retriever, as_langchain
+from assistant.schema import Answer, Claim, Evidence, Hit
+from assistant.select import CANDIDATES, Rarity, select
+from assistant.support import NOWHERE, calibration, signals, support
+from assistant.undated import dated_by_others
 from assistant.values import TIME_KINDS
 from assistant.verify import QuoteVerifier
 from indexing.catalog import Catalog, View, check_meta, read_meta

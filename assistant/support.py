@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from assistant.question.understand import Question
 from assistant.schema import Evidence
 from assistant.select import AGAIN, Rarity, coverage, known_of
-from assistant.understand import Question
 from assistant.values import NAME_KINDS, NUMBER_KINDS, TIME_KINDS, has_value, value_of
 
 

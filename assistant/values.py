@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from assistant.numerals import CURRENCY, DIGITS, MONEY_WORD, SCALE, WORDED, value_of_number
+from assistant.question.understand import STOPWORDS, Question, Wanted, content_terms, stem, words
 from assistant.schema import Evidence
-from assistant.understand import STOPWORDS, Question, Wanted, content_terms, stem, words
 from indexing.schema import TimeExpression
 
 TIME_KINDS = frozenset({Wanted.DATE, Wanted.DURATION})

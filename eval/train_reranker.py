@@ -46,7 +46,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.understand import STOPWORDS, content_terms, words
+from assistant.question.understand import STOPWORDS, content_terms, words
 from indexing import chunk, clean, read
 
 SEED = 13

@@ -17,8 +17,8 @@ from assistant.agree import (
     hedge,
     stated,
 )
+from assistant.question.understand import understand
 from assistant.schema import Claim, Evidence
-from assistant.understand import understand
 
 FIRST = date(2026, 3, 2)
 

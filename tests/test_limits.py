@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.limits import Limits, limits
+from assistant.question.limits import Limits, limits
 from indexing.schema import EVERYTHING, Filters, SourceInfo
 
 TODAY = date(2026, 2, 11)  # a Wednesday

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from assistant.question.understand import understand
 from assistant.schema import Evidence, Hit
 from assistant.select import (
     AGAIN,
@@ -27,7 +28,6 @@ from assistant.select import (
     select,
     with_opening,
 )
-from assistant.understand import understand
 from indexing.chunk import passages
 from indexing.dates import time_expressions
 from indexing.schema import TimeExpression

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.turns import MOST_PARTS, read
+from assistant.question.turns import MOST_PARTS, read
 
 PLAN = "When is the EU plan due?"
 FERRY = "When was the Harland ferry ordered?"

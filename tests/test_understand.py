@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.understand import (
+from assistant.question.understand import (
     Wanted,
     content_terms,
     respelled,

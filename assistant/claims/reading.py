@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from assistant.claims import facts
 from assistant.claims.grammar import parse
+from assistant.question.understand import stem
 from assistant.schema import Evidence
-from assistant.understand import stem
 from indexing.schema import TimeExpression
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from assistant.claims import facts
 from assistant.claims.facts import Quantity
 from assistant.claims.reading import Cited, Reading, lemma_of
-from assistant.understand import words
+from assistant.question.understand import words
 from indexing.dates import describe
 from indexing.schema import TimeExpression
 

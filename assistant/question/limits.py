@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from assistant.understand import STOPWORDS, content_terms, words
+from assistant.question.understand import STOPWORDS, content_terms, words
 from indexing.dates import describe, parse_day
 from indexing.schema import Filters, SourceInfo
 

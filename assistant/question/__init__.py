@@ -1,0 +1,1 @@
+"""What is asked: the task, the turn made whole, its limits, the kind of answer wanted."""
