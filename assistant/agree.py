@@ -12,13 +12,13 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from assistant.dates import best_time
+from assistant.finding.select import changed, is_twin
+from assistant.finding.times import best_time
+from assistant.finding.values import NUMBER_KINDS, TIME_KINDS, values
 from assistant.numerals import numbers_of
 from assistant.question.understand import Question, Wanted, stem, words
 from assistant.schema import Agreement, Claim, Evidence
-from assistant.select import changed, is_twin
 from assistant.show import marks
-from assistant.values import NUMBER_KINDS, TIME_KINDS, values
 from indexing.dates import describe
 from indexing.schema import Span, TimeExpression
 

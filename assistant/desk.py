@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from assistant.finding.select import quotable
 from assistant.question.tasks import Task, languages
 from assistant.question.understand import words
 from assistant.quotes import MOVED, citation, sure, uncited, verbatim
 from assistant.schema import Answer, Citation, Claim
-from assistant.select import quotable
 from assistant.show import age, long_date, marks
 from assistant.verify import Verify
 from indexing.catalog import View

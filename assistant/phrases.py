@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from assistant.finding.select import stems_of
 from assistant.numerals import CURRENCY, MONEY_WORD
 from assistant.question.understand import PEOPLES, STOPWORDS
-from assistant.select import stems_of
 
 if TYPE_CHECKING:
     from spacy.tokens import Token

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from assistant.chat_model import Message
-from assistant.dates import AS_WRITTEN
+from assistant.finding.times import AS_WRITTEN
 from assistant.schema import Evidence
 from assistant.show import plain
 from indexing.dates import describe

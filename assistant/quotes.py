@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from assistant import agree
-from assistant.dates import Lead, answer_dates, dated_lead
+from assistant.finding.select import Rarity, choose, distinct_of, is_same, known_of, with_opening
+from assistant.finding.support import NOWHERE, calibration, together, unknown
+from assistant.finding.times import Lead, answer_dates, dated_lead
+from assistant.finding.values import NUMBER_KINDS, TIME_KINDS
 from assistant.question.understand import Question, Wanted, is_telling
 from assistant.schema import Answer, AnswerDate, Citation, Claim, Evidence, Status
-from assistant.select import Rarity, choose, distinct_of, is_same, known_of, with_opening
 from assistant.show import marks
-from assistant.support import NOWHERE, calibration, together, unknown
-from assistant.values import NUMBER_KINDS, TIME_KINDS
 from indexing.dates import describe
 from indexing.schema import Sentence, SourceInfo
 from indexing.settings import QUOTES

@@ -24,6 +24,12 @@ from assistant import follow_ups, quotes
 from assistant.desk import about, reply
 from assistant.engines import Asked, Call, Engines, shown_name
 from assistant.events import happened
+from assistant.finding.rerank import Reranker, open_reranker
+from assistant.finding.retrieve import Retriever, as_langchain
+from assistant.finding.select import CANDIDATES, Rarity, select
+from assistant.finding.support import NOWHERE, calibration, signals, support
+from assistant.finding.undated import dated_by_others
+from assistant.finding.values import TIME_KINDS
 from assistant.question import turns
 from assistant.question.limits import Limits, limits
 from assistant.question.tasks import Task, task_of
@@ -35,13 +41,7 @@ from assistant.question.understand import (
     understand,
     without,
 )
-from assistant.rerank import Reranker, open_reranker
-from assistant.retrieve import Retriever, as_langchain
 from assistant.schema import Answer, Claim, Evidence, Hit
-from assistant.select import CANDIDATES, Rarity, select
-from assistant.support import NOWHERE, calibration, signals, support
-from assistant.undated import dated_by_others
-from assistant.values import TIME_KINDS
 from assistant.verify import QuoteVerifier
 from indexing.catalog import Catalog, View, check_meta, read_meta
 from indexing.clean import searchable

@@ -1,4 +1,4 @@
-"""Fits the support score of `assistant.support` on development questions.
+"""Fits the support score of `assistant.finding.support` on development questions.
 
     python -m eval.calibrate ../shared/bench/squad2 ../shared/bench/clapnq ... [--work DIR]
         eval/sets/articles.jsonl
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant import support
+from assistant.finding import support
 from assistant.service import Assistant, open_assistant
 from eval.cases import Case, chosen, load_set
 from eval.stats import auroc

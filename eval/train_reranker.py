@@ -164,7 +164,7 @@ def requantised(model: Any, bert: Any) -> Any:
 
 
 class OnnxScorer:
-    """Logits of an ONNX cross-encoder, as `assistant.rerank` computes them."""
+    """Logits of an ONNX cross-encoder, as `assistant.finding.rerank` computes them."""
 
     def __init__(self, model: str | bytes, threads: int = 2) -> None:
         from tokenizers import Tokenizer

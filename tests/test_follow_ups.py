@@ -18,9 +18,9 @@ from assistant import follow_ups
 from assistant.claims import grammar
 from assistant.clauses import Told
 from assistant.desk import about
+from assistant.finding.select import is_same
 from assistant.follow_ups import LONGEST, suggested
 from assistant.schema import Answer, AnswerDate, Citation, Status
-from assistant.select import is_same
 from assistant.service import Assistant, open_assistant
 from indexing.errors import SettingsError
 from indexing.schema import Sentence, TimeExpression

@@ -13,8 +13,8 @@ from conftest import ROOT, write_files
 
 import assistant.quotes
 import assistant.service
+from assistant.finding.support import Calibration, calibration
 from assistant.schema import Evidence, Hit
-from assistant.support import Calibration, calibration
 from eval.cases import BRIEFS, BadSet, QuestionSet, load_set
 from eval.gate import (
     Verdict,

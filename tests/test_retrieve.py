@@ -16,8 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from assistant import retrieve
-from assistant.retrieve import (
+from assistant.finding import retrieve
+from assistant.finding.retrieve import (
     Retriever,
     as_langchain,
     fuse,

@@ -13,9 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from assistant.question.understand import understand
-from assistant.schema import Evidence, Hit
-from assistant.select import (
+from assistant.finding.select import (
     AGAIN,
     OPENING_WORDS,
     WANTING,
@@ -28,6 +26,8 @@ from assistant.select import (
     select,
     with_opening,
 )
+from assistant.question.understand import understand
+from assistant.schema import Evidence, Hit
 from indexing.chunk import passages
 from indexing.dates import time_expressions
 from indexing.schema import TimeExpression

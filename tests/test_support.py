@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from fakes import info
 
+from assistant.finding.support import signals
 from assistant.question.understand import understand
 from assistant.schema import Evidence, Hit
-from assistant.support import signals
 from indexing.schema import Passage, Sentence
 
 

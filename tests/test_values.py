@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.finding.values import values
 from assistant.question.understand import understand
-from assistant.values import values
 
 
 def texts(question: str, sentence: str, around: str = "") -> list[str]:

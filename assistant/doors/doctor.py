@@ -89,7 +89,7 @@ def _embedder(settings: Settings) -> tuple[str, str]:
 
 
 def _reranker(settings: Settings) -> tuple[str, str]:
-    from assistant.rerank import open_reranker
+    from assistant.finding.rerank import open_reranker
 
     reranker = open_reranker(settings.reranker, settings.threads)
     if reranker is None:

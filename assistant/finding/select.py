@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from assistant.finding.rerank import Reranker
+from assistant.finding.values import has_value, value_of
 from assistant.numerals import numbers_of
 from assistant.question.understand import STOPWORDS, Question, Wanted, content_terms, stem, words
-from assistant.rerank import Reranker
 from assistant.schema import Evidence, Hit
-from assistant.values import has_value, value_of
 from indexing.schema import Sentence, TimeExpression
 
 CANDIDATES = 14

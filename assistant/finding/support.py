@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from assistant.finding.select import AGAIN, Rarity, coverage, known_of
+from assistant.finding.values import NAME_KINDS, NUMBER_KINDS, TIME_KINDS, has_value, value_of
 from assistant.question.understand import Question
 from assistant.schema import Evidence
-from assistant.select import AGAIN, Rarity, coverage, known_of
-from assistant.values import NAME_KINDS, NUMBER_KINDS, TIME_KINDS, has_value, value_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.finding.rerank import Reranker
 from assistant.question.understand import stem
-from assistant.rerank import Reranker
 from assistant.schema import Hit
 from indexing.schema import Filters, Passage, SourceInfo
 
