@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant import follow_ups, quotes
-from assistant.desk import about, reply
-from assistant.engines import Asked, Call, Engines, shown_name
-from assistant.events import happened
+from assistant import follow_ups
+from assistant.answering import quotes
+from assistant.answering.desk import about, reply
+from assistant.answering.engines import Asked, Call, Engines, shown_name
+from assistant.answering.events import happened
 from assistant.finding.rerank import Reranker, open_reranker
 from assistant.finding.retrieve import Retriever, as_langchain
 from assistant.finding.select import CANDIDATES, Rarity, select

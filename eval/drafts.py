@@ -14,9 +14,9 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from assistant.answering.generate import read_marks
 from assistant.claims.check import ClaimVerifier
 from assistant.claims.reading import Cited
-from assistant.generate import read_marks
 from assistant.schema import Evidence, Hit
 from eval import jsonl
 from indexing.catalog import Catalog, View

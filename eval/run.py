@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from assistant.chat_model import ModelName
+from assistant.answering.models.call import ModelName
 from assistant.service import Assistant, open_assistant
 from assistant.show import citation_to_json
 from eval.cases import (

@@ -788,7 +788,7 @@ class Corpus:
         self._index = Bm25([" ".join(c.shown for c in p) for p in self.passages])
 
     def open(self, question: str) -> tuple[Candidate, ...]:
-        """At most CANDIDATES sentences of the PASSAGES best passages, as `assistant.quotes`."""
+        """At most CANDIDATES sentences of the PASSAGES best passages, as `assistant.answering.quotes`."""
         wanted = set(content_terms(question))
         scored = []
         for rank, n in enumerate(self._index.best(question, PASSAGES)):

@@ -18,11 +18,11 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from assistant.chat_model import ChatModel, Message, Usage, never
+from assistant.answering.engines import SENTENCES
+from assistant.answering.generate import Writer, Written, read_marks
+from assistant.answering.models.call import ChatModel, Message, Usage, never
 from assistant.claims.check import ClaimVerifier
 from assistant.claims.reading import Cited
-from assistant.engines import SENTENCES
-from assistant.generate import Writer, Written, read_marks
 from assistant.schema import Evidence
 from eval.drafts import AS_OF, FOLDER, Draft, evidence_of, indexed, load_drafts
 from indexing.embed import open_embedder

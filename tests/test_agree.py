@@ -8,7 +8,7 @@ import pytest
 from fakes import evidence
 from test_select import evidence_of
 
-from assistant.agree import (
+from assistant.answering.agree import (
     agreement,
     backing,
     difference,

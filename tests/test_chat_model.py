@@ -26,8 +26,8 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.tracers.langchain import wait_for_all_tracers
 from scripted_model import Fault, Script, ScriptedModel, serving
 
-from assistant import chat_model
-from assistant.chat_model import ChatModel, ModelName, Usage, is_ready, open_chat_model
+from assistant.answering.models import call as chat_model
+from assistant.answering.models.call import ChatModel, ModelName, Usage, is_ready, open_chat_model
 from indexing.errors import ModelError, SettingsError
 from indexing.settings import Settings
 
@@ -280,7 +280,7 @@ def test_what_a_constructor_says_is_not_repeated(monkeypatch: pytest.MonkeyPatch
 
 def test_the_module_imports_no_provider_and_no_langchain() -> None:
     shown = subprocess.run(
-        [sys.executable, "-c", "import sys, assistant.chat_model; print(*sys.modules)"],
+        [sys.executable, "-c", "import sys, assistant.answering.models.call; print(*sys.modules)"],
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     heavy = {

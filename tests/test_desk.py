@@ -13,10 +13,10 @@ from conftest import write_files
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.desk import NONE_LEFT, reply
+from assistant.answering.desk import NONE_LEFT, reply
+from assistant.answering.quotes import ENGINE, MOVED
 from assistant.question import tasks
 from assistant.question.tasks import Task, task_of
-from assistant.quotes import ENGINE, MOVED
 from assistant.schema import Answer, Status
 from assistant.show import as_markdown, as_text, lines
 from assistant.verify import QuoteVerifier

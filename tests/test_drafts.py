@@ -9,9 +9,9 @@ import pytest
 from conftest import ROOT
 from scripted_model import serving
 
-from assistant.chat_model import open_chat_model
+from assistant.answering.generate import Writer, Written
+from assistant.answering.models.call import open_chat_model
 from assistant.claims.check import ClaimVerifier
-from assistant.generate import Writer, Written
 from eval.drafts import AS_OF, FOLDER, Draft, evidence_of, indexed, load_drafts, verified
 from indexing.catalog import View
 from indexing.embed import open_embedder

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from conftest import write_files
 
-from assistant.events import asked_time, happened
+from assistant.answering.events import asked_time, happened
 from assistant.schema import Answer, Status
 from assistant.verify import QuoteVerifier
 from indexing.catalog import Catalog

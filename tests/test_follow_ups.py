@@ -15,9 +15,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from assistant import follow_ups
+from assistant.answering.desk import about
 from assistant.claims import grammar
 from assistant.clauses import Told
-from assistant.desk import about
 from assistant.finding.select import is_same
 from assistant.follow_ups import LONGEST, suggested
 from assistant.schema import Answer, AnswerDate, Citation, Status

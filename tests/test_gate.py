@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, write_files
 
-import assistant.quotes
+import assistant.answering.quotes
 import assistant.service
 from assistant.finding.support import Calibration, calibration
 from assistant.schema import Evidence, Hit
@@ -405,13 +405,13 @@ def test_a_retriever_that_returns_the_wrong_source_fails_the_gate(
 def test_offsets_one_character_off_fail_the_gate(
     asked: QuestionSet, settings: Settings, before: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cite = assistant.quotes._cited
+    cite = assistant.answering.quotes._cited
 
     def shifted(number: int, evidence: Evidence) -> object:
         right = cite(number, evidence)
         return replace(right, start=right.start + 1, end=right.end + 1)
 
-    monkeypatch.setattr(assistant.quotes, "_cited", shifted)
+    monkeypatch.setattr(assistant.answering.quotes, "_cited", shifted)
     assert {"drop of right", "drop of citation_exactness"} <= {
         *failures(faulty(asked, settings, before))
     }
@@ -420,8 +420,8 @@ def test_offsets_one_character_off_fail_the_gate(
 def test_dates_that_are_not_worked_out_fail_the_gate(
     asked: QuestionSet, settings: Settings, before: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assistant.quotes, "answer_dates", lambda *_: ())
-    monkeypatch.setattr(assistant.quotes, "dated_lead", lambda *_, **__: None)
+    monkeypatch.setattr(assistant.answering.quotes, "answer_dates", lambda *_: ())
+    monkeypatch.setattr(assistant.answering.quotes, "dated_lead", lambda *_, **__: None)
     assert {"drop of right", "drop of calendar_date"} <= {
         *failures(faulty(asked, settings, before))
     }
@@ -432,7 +432,7 @@ def test_answering_whatever_is_asked_fails_the_gate(
 ) -> None:
     fitted = calibration()
     always = Calibration(fitted.weights, fitted.intercept, threshold=0.0, near=fitted.near)
-    monkeypatch.setattr(assistant.quotes, "calibration", lambda: always)
+    monkeypatch.setattr(assistant.answering.quotes, "calibration", lambda: always)
     assert {"drop of right", "drop of false_answer"} <= {*failures(faulty(asked, settings, before))}
 
 

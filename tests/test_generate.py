@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted_model import Fault, Script, ScriptedModel, serving
 
-from assistant.generate import held
+from assistant.answering.generate import held
 from assistant.schema import Answer, Claim, Status
 from assistant.service import Assistant, open_assistant
 from assistant.show import to_json

@@ -10,7 +10,7 @@ from datetime import date
 import pytest
 from conftest import write_files
 
-from assistant import quotes
+from assistant.answering import quotes
 from assistant.finding.support import calibration
 from assistant.schema import Answer, Status
 from assistant.service import Assistant, open_assistant

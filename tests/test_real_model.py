@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from small_model import SmallModel, serving
 
-from assistant import quotes
-from assistant.chat_model import ChatModel, Usage, open_chat_model
+from assistant.answering import quotes
+from assistant.answering.generate import read_marks
+from assistant.answering.models.call import ChatModel, Usage, open_chat_model
 from assistant.claims.check import ClaimVerifier
 from assistant.claims.reading import Cited
-from assistant.generate import read_marks
 from assistant.schema import Answer, Claim, Evidence, Status
 from assistant.service import Assistant, open_assistant
 from eval.model_use import own_claims

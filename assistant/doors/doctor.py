@@ -53,7 +53,7 @@ def is_model_there(settings: Settings, timeout_s: float) -> bool:
     is asked of it. True for quotes."""
     if settings.engine == QUOTES:
         return True
-    from assistant.chat_model import check_reachable
+    from assistant.answering.models.call import check_reachable
 
     try:
         check_reachable(settings.engine, settings, timeout_s)
@@ -102,8 +102,8 @@ def _engine(engine: str, settings: Settings) -> tuple[str, str]:
     """Nothing is asked of a model: whether it answers, and what that costs, a question shows."""
     if engine == QUOTES:
         return "ok", f"{QUOTES}: answers are verbatim quotes, no model is asked"
-    from assistant.chat_model import is_ready
-    from assistant.engines import shown_name
+    from assistant.answering.engines import shown_name
+    from assistant.answering.models.call import is_ready
 
     is_ready(engine, settings)
     return (

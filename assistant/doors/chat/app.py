@@ -577,7 +577,7 @@ async def _upload(element: Any) -> bool:
 
 
 def _uploaded(infos: list[SourceInfo], scope: str) -> dict[str, Any]:
-    from assistant.desk import about
+    from assistant.answering.desk import about
 
     return {
         "articles": [_listed(info) for info in infos],

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from assistant import generate, prompt
-from assistant.chat_model import ChatModel, Message, Usage, open_chat_model
+from assistant.answering import generate, prompt
+from assistant.answering.models.call import ChatModel, Message, Usage, open_chat_model
+from assistant.answering.quotes import Finding
 from assistant.claims.check import ClaimVerifier
 from assistant.claims.entail import open_entailment
 from assistant.question.understand import STOPWORDS, stem, words
-from assistant.quotes import Finding
 from assistant.schema import Answer, Claim, Evidence, ModelUse
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import ModelError, SettingsError

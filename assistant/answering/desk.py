@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from assistant.answering.quotes import MOVED, citation, sure, uncited, verbatim
 from assistant.finding.select import quotable
 from assistant.question.tasks import Task, languages
 from assistant.question.understand import words
-from assistant.quotes import MOVED, citation, sure, uncited, verbatim
 from assistant.schema import Answer, Citation, Claim
 from assistant.show import age, long_date, marks
 from assistant.verify import Verify

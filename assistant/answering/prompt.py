@@ -13,7 +13,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
-from assistant.chat_model import Message
+from assistant.answering.models.call import Message
 from assistant.finding.times import AS_WRITTEN
 from assistant.schema import Evidence
 from assistant.show import plain

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from assistant import agree
+from assistant.answering import agree
 from assistant.finding.select import Rarity, choose, distinct_of, is_same, known_of, with_opening
 from assistant.finding.support import NOWHERE, calibration, together, unknown
 from assistant.finding.times import Lead, answer_dates, dated_lead

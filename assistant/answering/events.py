@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from assistant.answering.quotes import answer_of, uncited
 from assistant.finding.select import is_same, sentences_of
 from assistant.question.understand import content_terms
-from assistant.quotes import answer_of, uncited
 from assistant.schema import Answer, Evidence, Hit
 from assistant.verify import Verify
 from indexing.catalog import View

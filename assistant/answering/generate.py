@@ -14,13 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from assistant import agree, prompt, quotes
-from assistant.chat_model import ChatModel, Message, Usage
+from assistant.answering import agree, prompt, quotes
+from assistant.answering.models.call import ChatModel, Message, Usage
+from assistant.answering.quotes import Finding
 from assistant.claims.check import ClaimVerifier, Verdict
 from assistant.claims.reading import Cited
 from assistant.finding.select import LEANS, distinct_of
 from assistant.question.understand import Wanted
-from assistant.quotes import Finding
 from assistant.schema import Answer, Claim, Dropped, Evidence, ModelUse, Status
 from assistant.show import marks, plain
 from indexing.chunk import sentences as sentences_of
