@@ -69,7 +69,7 @@ class Made:
 
 def questions_of(told: Told) -> Iterator[Made]:
     """The questions that a sentence answers. Raises SettingsError where the parser is not installed."""
-    from assistant.claims.grammar import parse
+    from assistant.language.parse import parse
 
     for clause in _clauses(parse(told.text), told):
         for made in clause.questions():

@@ -83,7 +83,7 @@ def warm() -> None:
 
     Does nothing where it is not installed: there are no suggestions then.
     """
-    from assistant.claims.grammar import parse
+    from assistant.language.parse import parse
 
     with suppress(SettingsError):
         parse("Ready.")

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from assistant.finding.select import stems_of
-from assistant.numerals import CURRENCY, MONEY_WORD
+from assistant.language.numerals import CURRENCY, MONEY_WORD
 from assistant.question.understand import PEOPLES, STOPWORDS
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ from assistant.answering import quotes
 from assistant.answering.desk import about, reply
 from assistant.answering.engines import Asked, Call, Engines, shown_name
 from assistant.answering.events import happened
+from assistant.checking.quotes import QuoteVerifier
 from assistant.finding.rerank import Reranker, open_reranker
 from assistant.finding.retrieve import Retriever, as_langchain
 from assistant.finding.select import CANDIDATES, Rarity, select
@@ -43,7 +44,6 @@ from assistant.question.understand import (
     without,
 )
 from assistant.schema import Answer, Claim, Evidence, Hit
-from assistant.verify import QuoteVerifier
 from indexing.catalog import Catalog, View, check_meta, read_meta
 from indexing.clean import searchable
 from indexing.embed import Embedder, open_embedder

@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from assistant.answering.generate import read_marks
-from assistant.claims.check import ClaimVerifier
-from assistant.claims.reading import Cited
+from assistant.checking.check import ClaimVerifier
+from assistant.checking.reading import Cited
 from assistant.schema import Evidence, Hit
 from eval import jsonl
 from indexing.catalog import Catalog, View

@@ -21,8 +21,8 @@ from pathlib import Path
 from assistant.answering.engines import SENTENCES
 from assistant.answering.generate import Writer, Written, read_marks
 from assistant.answering.models.call import ChatModel, Message, Usage, never
-from assistant.claims.check import ClaimVerifier
-from assistant.claims.reading import Cited
+from assistant.checking.check import ClaimVerifier
+from assistant.checking.reading import Cited
 from assistant.schema import Evidence
 from eval.drafts import AS_OF, FOLDER, Draft, evidence_of, indexed, load_drafts
 from indexing.embed import open_embedder

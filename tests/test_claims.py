@@ -9,9 +9,9 @@ from fakes import evidence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.claims import facts
-from assistant.claims.check import ClaimVerifier
-from assistant.claims.reading import Cited
+from assistant.checking import facts
+from assistant.checking.check import ClaimVerifier
+from assistant.checking.reading import Cited
 from indexing.embed import open_embedder
 
 AS_OF = date(2026, 11, 22)

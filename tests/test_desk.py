@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from assistant.answering.desk import NONE_LEFT, reply
 from assistant.answering.quotes import ENGINE, MOVED
+from assistant.checking.quotes import QuoteVerifier
 from assistant.question import tasks
 from assistant.question.tasks import Task, task_of
 from assistant.schema import Answer, Status
 from assistant.show import as_markdown, as_text, lines
-from assistant.verify import QuoteVerifier
 from indexing.catalog import Catalog, View
 from indexing.schema import Filters
 from indexing.settings import Settings

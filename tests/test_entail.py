@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from fakes import evidence
 
-from assistant.claims.check import ClaimVerifier
-from assistant.claims.entail import NONE, open_entailment
-from assistant.claims.reading import Cited
+from assistant.checking.check import ClaimVerifier
+from assistant.checking.entail import NONE, open_entailment
+from assistant.checking.reading import Cited
 from indexing.embed import open_embedder
 from indexing.errors import SettingsError
 

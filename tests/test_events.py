@@ -13,8 +13,8 @@ import pytest
 from conftest import write_files
 
 from assistant.answering.events import asked_time, happened
+from assistant.checking.quotes import QuoteVerifier
 from assistant.schema import Answer, Status
-from assistant.verify import QuoteVerifier
 from indexing.catalog import Catalog
 from indexing.schema import Filters
 from indexing.settings import Settings

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from assistant import follow_ups
 from assistant.answering.desk import about
-from assistant.claims import grammar
 from assistant.clauses import Told
 from assistant.finding.select import is_same
 from assistant.follow_ups import LONGEST, suggested
+from assistant.language import parse as grammar
 from assistant.schema import Answer, AnswerDate, Citation, Status
 from assistant.service import Assistant, open_assistant
 from indexing.errors import SettingsError

@@ -16,8 +16,8 @@ from small_model import SmallModel, serving
 from assistant.answering import quotes
 from assistant.answering.generate import read_marks
 from assistant.answering.models.call import ChatModel, Usage, open_chat_model
-from assistant.claims.check import ClaimVerifier
-from assistant.claims.reading import Cited
+from assistant.checking.check import ClaimVerifier
+from assistant.checking.reading import Cited
 from assistant.schema import Answer, Claim, Evidence, Status
 from assistant.service import Assistant, open_assistant
 from eval.model_use import own_claims

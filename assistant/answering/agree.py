@@ -15,7 +15,7 @@ from datetime import date
 from assistant.finding.select import changed, is_twin
 from assistant.finding.times import best_time
 from assistant.finding.values import NUMBER_KINDS, TIME_KINDS, values
-from assistant.numerals import numbers_of
+from assistant.language.numerals import numbers_of
 from assistant.question.understand import Question, Wanted, stem, words
 from assistant.schema import Agreement, Claim, Evidence
 from assistant.show import marks

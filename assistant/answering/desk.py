@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from assistant.answering.quotes import MOVED, citation, sure, uncited, verbatim
+from assistant.checking.quotes import Verify
 from assistant.finding.select import quotable
 from assistant.question.tasks import Task, languages
 from assistant.question.understand import words
 from assistant.schema import Answer, Citation, Claim
 from assistant.show import age, long_date, marks
-from assistant.verify import Verify
 from indexing.catalog import View
 from indexing.dates import describe
 from indexing.schema import EVERYTHING, Filters, Sentence, SourceInfo

@@ -12,8 +12,8 @@ from datetime import date
 from assistant.answering import generate, prompt
 from assistant.answering.models.call import ChatModel, Message, Usage, open_chat_model
 from assistant.answering.quotes import Finding
-from assistant.claims.check import ClaimVerifier
-from assistant.claims.entail import open_entailment
+from assistant.checking.check import ClaimVerifier
+from assistant.checking.entail import open_entailment
 from assistant.question.understand import STOPWORDS, stem, words
 from assistant.schema import Answer, Claim, Evidence, ModelUse
 from indexing.embed import Embedder, open_embedder

@@ -6,10 +6,10 @@ import re
 from datetime import date
 
 from assistant.answering.quotes import answer_of, uncited
+from assistant.checking.quotes import Verify
 from assistant.finding.select import is_same, sentences_of
 from assistant.question.understand import content_terms
 from assistant.schema import Answer, Evidence, Hit
-from assistant.verify import Verify
 from indexing.catalog import View
 from indexing.dates import describe, parse_day
 from indexing.schema import EVERYTHING, Filters

@@ -17,8 +17,8 @@ from datetime import date
 from assistant.answering import agree, prompt, quotes
 from assistant.answering.models.call import ChatModel, Message, Usage
 from assistant.answering.quotes import Finding
-from assistant.claims.check import ClaimVerifier, Verdict
-from assistant.claims.reading import Cited
+from assistant.checking.check import ClaimVerifier, Verdict
+from assistant.checking.reading import Cited
 from assistant.finding.select import LEANS, distinct_of
 from assistant.question.understand import Wanted
 from assistant.schema import Answer, Claim, Dropped, Evidence, ModelUse, Status

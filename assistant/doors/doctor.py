@@ -113,7 +113,7 @@ def _engine(engine: str, settings: Settings) -> tuple[str, str]:
 
 
 def _entailment(settings: Settings) -> tuple[str, str]:
-    from assistant.claims.entail import open_entailment
+    from assistant.checking.entail import open_entailment
 
     model = open_entailment(settings.entailment, settings.threads)
     return (

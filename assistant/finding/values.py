@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from assistant.numerals import CURRENCY, DIGITS, MONEY_WORD, SCALE, WORDED, value_of_number
+from assistant.language.numerals import CURRENCY, DIGITS, MONEY_WORD, SCALE, WORDED, value_of_number
 from assistant.question.understand import STOPWORDS, Question, Wanted, content_terms, stem, words
 from assistant.schema import Evidence
 from indexing.schema import TimeExpression

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assistant.claims.reading import (
+from assistant.checking.reading import (
     Cited,
     Reading,
     has_family,

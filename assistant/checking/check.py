@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from assistant.claims import manner, relations, stated
-from assistant.claims.meaning import Meaning, words_of
-from assistant.claims.reading import Check, Cited, Reading
+from assistant.checking import manner, relations, stated
+from assistant.checking.meaning import Meaning, words_of
+from assistant.checking.reading import Check, Cited, Reading
 
 if TYPE_CHECKING:
-    from assistant.claims.entail import Entailment
+    from assistant.checking.entail import Entailment
     from indexing.embed import Embedder
 
 CHECKS: dict[str, Check] = {

@@ -14,7 +14,7 @@ from datetime import date
 from functools import lru_cache
 from itertools import pairwise
 
-from assistant.numerals import CURRENCY, DIGITS, MONEY_WORD, SCALE, WORDED, value_of_number
+from assistant.language.numerals import CURRENCY, DIGITS, MONEY_WORD, SCALE, WORDED, value_of_number
 from assistant.question.understand import PEOPLES, SEATS, words
 from indexing.dates import time_expressions
 from indexing.schema import Sentence, TimeExpression

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from assistant.claims import facts
-from assistant.claims.manner import SAYS
-from assistant.claims.reading import Cited, Reading, has_family, is_family, lemma_of, shared
-from assistant.claims.stated import is_name, reread
+from assistant.checking import facts
+from assistant.checking.manner import SAYS
+from assistant.checking.reading import Cited, Reading, has_family, is_family, lemma_of, shared
+from assistant.checking.stated import is_name, reread
 from indexing.schema import TimeExpression
 
 if TYPE_CHECKING:

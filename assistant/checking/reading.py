@@ -7,8 +7,8 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from assistant.claims import facts
-from assistant.claims.grammar import parse
+from assistant.checking import facts
+from assistant.language.parse import parse
 from assistant.question.understand import stem
 from assistant.schema import Evidence
 from indexing.schema import TimeExpression

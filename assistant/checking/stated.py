@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from assistant.claims import facts
-from assistant.claims.facts import Quantity
-from assistant.claims.reading import Cited, Reading, lemma_of
+from assistant.checking import facts
+from assistant.checking.facts import Quantity
+from assistant.checking.reading import Cited, Reading, lemma_of
 from assistant.question.understand import words
 from indexing.dates import describe
 from indexing.schema import TimeExpression

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.claims import facts
-from assistant.claims.reading import Cited, Reading, has_family, is_content, lemma_of, shared
-from assistant.claims.stated import is_name
+from assistant.checking import facts
+from assistant.checking.reading import Cited, Reading, has_family, is_content, lemma_of, shared
+from assistant.checking.stated import is_name
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
 
-    from assistant.claims.entail import Entailment
+    from assistant.checking.entail import Entailment
     from indexing.embed import Embedder
 
 RELATED = 0.25

@@ -1,0 +1,1 @@
+"""Words, numbers and sentences of English, for every step that reads them."""
