@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant import follow_ups
 from assistant.answering import quotes
 from assistant.answering.desk import about, reply
 from assistant.answering.engines import Asked, Call, Engines, shown_name
@@ -44,6 +43,7 @@ from assistant.question.understand import (
     without,
 )
 from assistant.schema import Answer, Claim, Evidence, Hit
+from assistant.suggesting import follow_ups
 from indexing.catalog import Catalog, View, check_meta, read_meta
 from indexing.clean import searchable
 from indexing.embed import Embedder, open_embedder

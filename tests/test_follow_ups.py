@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from assistant import follow_ups
 from assistant.answering.desk import about
-from assistant.clauses import Told
 from assistant.finding.select import is_same
-from assistant.follow_ups import LONGEST, suggested
 from assistant.language import parse as grammar
 from assistant.schema import Answer, AnswerDate, Citation, Status
 from assistant.service import Assistant, open_assistant
+from assistant.suggesting import follow_ups
+from assistant.suggesting.clauses import Told
+from assistant.suggesting.follow_ups import LONGEST, suggested
 from indexing.errors import SettingsError
 from indexing.schema import Sentence, TimeExpression
 from indexing.settings import Settings

@@ -14,11 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from assistant.clauses import Made, Told, questions_of
 from assistant.finding.select import LEANS, coverage, is_same, quotable, stems_of
 from assistant.finding.support import calibration
 from assistant.question.understand import content_terms, understand
 from assistant.schema import Answer, Citation, Status
+from assistant.suggesting.clauses import Made, Told, questions_of
 from indexing.catalog import StoredPassage, View
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import SourceInfo

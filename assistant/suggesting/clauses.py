@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assistant.phrases import (
+from assistant.question.understand import content_terms
+from assistant.suggesting.phrases import (
     is_because,
     is_counted,
     is_money,
@@ -28,7 +29,6 @@ from assistant.phrases import (
     rest_of,
     speaker,
 )
-from assistant.question.understand import content_terms
 from indexing.schema import Sentence, TimeExpression
 
 if TYPE_CHECKING:

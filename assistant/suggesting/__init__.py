@@ -1,0 +1,1 @@
+"""Questions to ask next, each of them one that the articles answer."""
