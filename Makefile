@@ -63,7 +63,7 @@ eval: install-dev
 	@echo "the report is $(REPORT)/report.html"
 
 bench: install-dev
-	$(BIN)/python -m eval.bench
+	$(BIN)/python -m eval.speed.bench
 
 clean:
 	rm -rf $(VENV) .dateline

@@ -190,8 +190,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         if target:
             _check_target(target)
     asked, settings = _asked(arguments)
-    from eval import report
     from eval.gate import baselines_of, judge_run, load_baselines
+    from eval.reporting import report
 
     kept_in = arguments.baseline or baselines_of(asked)
     # A floor is held whether the gate is asked for or not; a baseline that is replaced is compared
@@ -225,11 +225,11 @@ def _write_files(
     run: Run, verdict: Verdict | None, judged: Judged | None, arguments: argparse.Namespace
 ) -> None:
     if arguments.html:
-        from eval.page import as_html
+        from eval.reporting.page import as_html
 
         _write(arguments.html, as_html(run, verdict, judged))
     if arguments.junit:
-        from eval.report import as_junit
+        from eval.reporting.report import as_junit
 
         _write(arguments.junit, as_junit(run, verdict))
     if arguments.dataset:

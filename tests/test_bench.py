@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from eval import bench, retrieval_table, writing_speed
-from eval.bench import Job, Measured, Queries, Rounds, Row
-from eval.retrieval_table import ROOT, BenchFailed, Figure, Mean
-from eval.writing_speed import PacedModel
+from eval.speed import bench, retrieval_table, writing_speed
+from eval.speed.bench import Job, Measured, Queries, Rounds, Row
+from eval.speed.retrieval_table import ROOT, BenchFailed, Figure, Mean
+from eval.speed.writing_speed import PacedModel
 from indexing.errors import SettingsError
 
 

@@ -22,7 +22,7 @@ from assistant import show
 from assistant.doors.workers import Workers
 from assistant.service import open_assistant
 from eval.cases import BRIEFS, load_set
-from eval.chat_speed import CONVERSATIONS, Conversation, Reply, conversation, hold, hold_all
+from eval.speed.chat_speed import CONVERSATIONS, Conversation, Reply, conversation, hold, hold_all
 from indexing.settings import QUOTES, Settings
 
 LEAVING, STOPPING = 10, 10

@@ -22,7 +22,7 @@ from slack_server import BOT_TOKEN, BOT_USER, SECRET, TEAM, signed, slack_server
 
 from assistant import open_assistant, show
 from assistant.doors.slack import blocks
-from eval.chat_speed import hold
+from eval.speed.chat_speed import hold
 from indexing.settings import Settings
 
 QUESTIONS = [

@@ -19,11 +19,11 @@ from test_report import mixed
 
 from assistant.doors.cli import main
 from assistant.schema import Claim, Dropped, ModelUse
-from eval import report
 from eval.cases import Case
 from eval.gate import load_baselines
 from eval.metrics import Reply, Scorer
 from eval.model_use import Did, Work, kind_of, own_claims, tally, work_of
+from eval.reporting import report
 
 QUESTIONS = [
     {

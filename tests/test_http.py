@@ -35,7 +35,7 @@ from schemathesis.specs.openapi.checks import (
 from assistant import show
 from assistant.keeping.keys import Keys
 from assistant.service import Assistant, open_assistant
-from eval import api_speed
+from eval.speed import api_speed
 from indexing.schema import Filters
 from indexing.settings import Settings
 

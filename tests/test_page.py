@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from eval.gate import Check, Verdict, judge_run
 from eval.judge import Judged, JudgeFailure
-from eval.page import as_html
+from eval.reporting.page import as_html
 from eval.run import Key, Result, Run
 
 HOSTILE = (

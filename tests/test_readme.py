@@ -18,7 +18,7 @@ from running import Running
 from assistant.doors.cli import main
 from eval.cases import BRIEFS, load_set
 from eval.gate import baselines_of, load_baselines, overall
-from eval.report import figure
+from eval.reporting.report import figure
 from indexing.settings import Settings
 
 README = (ROOT / "README.md").read_text("utf-8")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from test_gate import KEY, first_right, result, run
 
-from eval import report
 from eval.gate import judge_run
+from eval.reporting import report
 from eval.run import Run
 
 HOSTILE = "Is \x1b[31mred\x07 <b>& bold</b>\u202e?"

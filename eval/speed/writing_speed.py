@@ -1,4 +1,4 @@
-"""How long verification keeps a chat model's sentences: for `eval.bench`, in a process of its own.
+"""How long verification keeps a chat model's sentences: for `eval.speed.bench`, in a process of its own.
 
 Two figures: what it takes to check a sentence whose sources are warm, as they are in use; and how
 long after a model has ended its first sentence that sentence is shown, beside the time the model
@@ -24,7 +24,7 @@ from assistant.answering.models.call import ChatModel, Message, Usage, never
 from assistant.checking.check import ClaimVerifier
 from assistant.checking.reading import Cited
 from assistant.schema import Evidence
-from eval.drafts import AS_OF, FOLDER, Draft, evidence_of, indexed, load_drafts
+from eval.training.drafts import AS_OF, FOLDER, Draft, evidence_of, indexed, load_drafts
 from indexing.embed import open_embedder
 from indexing.settings import BUNDLED, Settings
 
@@ -163,7 +163,7 @@ def _ms_since(started: float) -> float:
 
 def main() -> None:
     """Measures, and writes the times to a file, because libraries write on standard output."""
-    parser = argparse.ArgumentParser(prog="python -m eval.writing_speed", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m eval.speed.writing_speed", description=__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--quick", action="store_true")

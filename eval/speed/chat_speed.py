@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any
 import socketio
 
 from eval.cases import BRIEFS, load_set
-from eval.retrieval_table import ROOT, BenchFailed, dateline, environment, failure
+from eval.speed.retrieval_table import ROOT, BenchFailed, dateline, environment, failure
 
 if TYPE_CHECKING:
-    from eval.api_speed import ApiTimes
+    from eval.speed.api_speed import ApiTimes
 
 CONVERSATIONS = 30
 QUESTIONS = 2
@@ -274,4 +274,4 @@ def write_times(
 
 
 if __name__ == "__main__":
-    write_times("eval.chat_speed", __doc__, lambda at, quick: measure(at.url, is_quick=quick))
+    write_times("eval.speed.chat_speed", __doc__, lambda at, quick: measure(at.url, is_quick=quick))

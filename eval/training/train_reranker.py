@@ -1,7 +1,7 @@
 """Make the bundled cross-encoder an answer-sentence selector that also knows what is no answer.
 
-    python -m eval.train_reranker --data ../shared/bench --out DIR [--minutes 20]
-    python -m eval.train_reranker --data ../shared/bench --evaluate MODEL.onnx [--report FILE.json]
+    python -m eval.training.train_reranker --data ../shared/bench --out DIR [--minutes 20]
+    python -m eval.training.train_reranker --data ../shared/bench --evaluate MODEL.onnx [--report FILE.json]
 
 The int8 weights of ms-marco-MiniLM-L-12-v2 are dequantised into a BERT that can be trained, and put
 back into the same ONNX graph, so what comes out is a drop-in: same inputs, output, size and speed.

@@ -1,6 +1,6 @@
 """Fits the support score of `assistant.finding.support` on development questions.
 
-    python -m eval.calibrate ../shared/bench/squad2 ../shared/bench/clapnq ... [--work DIR]
+    python -m eval.training.calibrate ../shared/bench/squad2 ../shared/bench/clapnq ... [--work DIR]
         eval/sets/articles.jsonl
 
 Every question set (`eval.cases`) counts alike, and in each the questions its articles answer count

@@ -1,4 +1,4 @@
-"""Speed and retrieval beside the pipeline a user would otherwise build: `python -m eval.bench`.
+"""Speed and retrieval beside the pipeline a user would otherwise build: `python -m eval.speed.bench`.
 
 That pipeline is the LangChain + Chroma tutorial's: load, split by 1,000 characters with 200 of
 overlap, embed with the same weights as ours, store in Chroma, `similarity_search`. Both are
@@ -8,7 +8,7 @@ are its own. What counts are the ratios; the figures themselves depend on the ma
 What verification costs an answer that a chat model writes has no counterpart there: it is held
 against what it may cost, a sentence's verification against the time a model takes to write one.
 The chat page and the HTTP API have none either: their answers to many at once are held against those
-to one (see `eval.chat_speed`, `eval.api_speed`).
+to one (see `eval.speed.chat_speed`, `eval.speed.api_speed`).
 """
 
 from __future__ import annotations
@@ -29,8 +29,16 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from eval import retrieval_table
-from eval.retrieval_table import ROOT, BenchFailed, Figure, dateline, environment, failure, table
+from eval.speed import retrieval_table
+from eval.speed.retrieval_table import (
+    ROOT,
+    BenchFailed,
+    Figure,
+    dateline,
+    environment,
+    failure,
+    table,
+)
 from indexing.errors import DatelineError, SettingsError
 
 GENERATED = "generated"
@@ -245,7 +253,7 @@ def speed_rows(characters: int, ours: Rounds, theirs: Rounds) -> list[Row]:
 
 
 def writing_rows(times: Mapping[str, Sequence[float]]) -> list[Allowed]:
-    """`times`: those of `eval.writing_speed.WritingTimes`, in milliseconds."""
+    """`times`: those of `eval.speed.writing_speed.WritingTimes`, in milliseconds."""
     pairs = zip(times["first"], times["sentence"], strict=True)
     shares = [first / sentence for first, sentence in pairs]
     return [
@@ -272,12 +280,12 @@ def against_allowed(rows: Sequence[Allowed]) -> str:
 
 
 def chat_rows(times: Mapping[str, Any]) -> list[Busy]:
-    """`times`: those of `eval.chat_speed.ChatTimes`, in seconds."""
+    """`times`: those of `eval.speed.chat_speed.ChatTimes`, in seconds."""
     return [*_waits(times, "first sentence in view", "first"), *answer_rows(times)]
 
 
 def answer_rows(times: Mapping[str, Any]) -> list[Busy]:
-    """`times`: those of `eval.chat_speed.ChatTimes` or `eval.api_speed.ApiTimes`, in seconds."""
+    """`times`: those of `eval.speed.chat_speed.ChatTimes` or `eval.speed.api_speed.ApiTimes`, in seconds."""
 
     def a_second(who: str) -> float | None:
         return ratio(len(times[f"{who}_whole"]), times[f"{who}_s"])
@@ -530,7 +538,7 @@ def run_process(what: str, command: Sequence[str], folder: Path) -> Finished:
 def run_worker(kind: str, job: Job, folder: Path) -> tuple[Measured | None, Finished]:
     job_file, result_file = folder / "job.json", folder / "result.json"
     job_file.write_text(json.dumps(asdict(job)), "utf-8")
-    start = "import sys; from eval.bench import worker; worker(*sys.argv[1:])"
+    start = "import sys; from eval.speed.bench import worker; worker(*sys.argv[1:])"
     command = [sys.executable, "-c", start, kind, str(job_file), str(result_file)]
     finished = run_process(f"measuring {kind}", command, folder)
     found = json.loads(result_file.read_text("utf-8"))
@@ -577,18 +585,18 @@ def cold_rows(of: SpeedSet, work: Path, times: int) -> list[Row]:
 
 
 def writing_times(quick: bool) -> dict[str, list[float]]:
-    """What `eval.writing_speed` measures, by the names of its fields."""
+    """What `eval.speed.writing_speed` measures, by the names of its fields."""
     _say("verification of a model's sentences")
     with tempfile.TemporaryDirectory(prefix="dateline-bench-") as temporary:
         out = Path(temporary) / "writing.json"
-        command = [sys.executable, "-m", "eval.writing_speed", str(ROOT / "corpus"), str(out)]
+        command = [sys.executable, "-m", "eval.speed.writing_speed", str(ROOT / "corpus"), str(out)]
         run_process("measuring verification", [*command, *(["--quick"] if quick else [])], ROOT)
         found: dict[str, list[float]] = json.loads(out.read_text("utf-8"))
         return found
 
 
 def server_times(module: str, what: str, quick: bool) -> dict[str, Any]:
-    """What `eval.chat_speed` or `eval.api_speed` measures, by the names of its fields."""
+    """What `eval.speed.chat_speed` or `eval.speed.api_speed` measures, by the names of its fields."""
     _say(f"{what}, asked by one and by many at once")
     with tempfile.TemporaryDirectory(prefix="dateline-bench-") as temporary:
         out = Path(temporary) / "times.json"
@@ -619,7 +627,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m eval.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m eval.speed.bench", description=__doc__)
     parser.add_argument(
         "--shared",
         type=Path,
@@ -780,7 +788,7 @@ def _writing(quick: bool) -> list[dict[str, Any]]:
 
 
 def _chat(quick: bool) -> list[dict[str, Any]]:
-    times = server_times("eval.chat_speed", "the chat page", quick)
+    times = server_times("eval.speed.chat_speed", "the chat page", quick)
     rows = chat_rows(times)
     print(
         f"\nThe chat page over corpus/: {len(times['alone_whole'])} questions in one conversation,"
@@ -792,7 +800,7 @@ def _chat(quick: bool) -> list[dict[str, Any]]:
 
 
 def _api(quick: bool) -> list[dict[str, Any]]:
-    times = server_times("eval.api_speed", "the HTTP API", quick)
+    times = server_times("eval.speed.api_speed", "the HTTP API", quick)
     rows = answer_rows(times)
     print(
         f"\nThe HTTP API over corpus/: {len(times['alone_whole'])} questions one after the other, and"

@@ -25,7 +25,7 @@ from markupsafe import Markup, escape
 from assistant.show import Line, lines, long_date, plain
 from eval.gate import Change, Comparison, Verdict, by_split, by_type, overall
 from eval.metrics import BY_NAME, MEASURES, percent
-from eval.report import confidence_of, counted, failure_counts, judged_figures, latency
+from eval.reporting.report import confidence_of, counted, failure_counts, judged_figures, latency
 from eval.run import Result, Run
 from eval.stats import Estimate
 
