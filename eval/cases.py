@@ -22,8 +22,8 @@ from filelock import FileLock, Timeout
 from eval import jsonl
 from eval.jsonl import BadLine
 from eval.wording import normal, written
-from indexing import read
 from indexing.errors import SettingsError, UnreadableFile
+from indexing.reading import read
 from indexing.settings import Settings
 
 BRIEFS = Path(__file__).parent / "sets" / "briefs.jsonl"

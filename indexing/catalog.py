@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexing.errors import IndexMismatch, IndexMissing, IndexStorage, UnreadableFile
-from indexing.read import read_bytes
+from indexing.reading.read import read_bytes
 from indexing.schema import (
     EVERYTHING,
     Article,

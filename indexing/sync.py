@@ -16,7 +16,7 @@ from textwrap import shorten
 
 from filelock import FileLock, Timeout
 
-from indexing import chunk, clean, copies, dates, publisher, read, vectors
+from indexing import chunk, copies, dates, vectors
 from indexing.catalog import (
     FILE_NAME,
     CatalogWriter,
@@ -28,6 +28,7 @@ from indexing.catalog import (
 )
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import IndexBusy, UnreadableFile
+from indexing.reading import clean, publisher, read
 from indexing.schema import Article, Document, Failure, Passage, SyncReport
 from indexing.settings import Settings
 

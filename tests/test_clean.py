@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexing.clean import clean
-from indexing.read import read_documents
+from indexing.reading.clean import clean
+from indexing.reading.read import read_documents
 from indexing.schema import Document, Span
 
 FIRST = "The harbour board approved the new ferry line on Tuesday, after a long debate."

@@ -29,7 +29,7 @@ from assistant.service import Assistant, open_assistant
 from indexing.catalog import Catalog, PreparedPassage, StoredPassage, View
 from indexing.embed import Vectors
 from indexing.errors import UnreadableFile
-from indexing.read import read_documents
+from indexing.reading.read import read_documents
 from indexing.schema import Document, Filters, Span
 from indexing.settings import Settings
 from indexing.sync import prepare, sync

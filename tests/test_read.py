@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from reportlab.pdfgen.canvas import Canvas
 
 from indexing.errors import CorpusError, UnreadableFile
-from indexing.read import list_files, read_bytes, read_documents
+from indexing.reading.read import list_files, read_bytes, read_documents
 from indexing.schema import Document
 
 PROSE = "The harbour board approved the new ferry line on Tuesday, after a long debate. "
@@ -491,7 +491,7 @@ def test_a_word_file_that_cannot_be_read_says_why() -> None:
 
 
 def test_a_zip_bomb_is_refused_before_it_unpacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexing.read._DOCX_UNPACKED_MB", 1)
+    monkeypatch.setattr("indexing.reading.read._DOCX_UNPACKED_MB", 1)
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("word/document.xml", b" " * 2_000_000)
@@ -563,7 +563,7 @@ def test_half_a_surrogate_pair_never_gets_into_a_text() -> None:
 
 
 def test_to_import_read_loads_no_heavy_library() -> None:
-    code = "import sys, indexing.read; print(*sys.modules)"
+    code = "import sys, indexing.reading.read; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

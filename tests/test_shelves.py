@@ -29,7 +29,7 @@ from assistant.schema import Answer, Status
 from assistant.service import Assistant, open_assistant
 from indexing.catalog import CatalogWriter
 from indexing.errors import CorpusError, DatelineError, IndexStorage, SettingsError, UnreadableFile
-from indexing.read import SUPPORTED
+from indexing.reading.read import SUPPORTED
 from indexing.schema import Filters
 from indexing.settings import Settings
 

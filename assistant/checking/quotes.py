@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from indexing import read
 from indexing.catalog import View, fingerprint
 from indexing.errors import UnreadableFile
+from indexing.reading import read
 from indexing.settings import Settings
 
 Verify = Callable[[str, int, int, str], bool]

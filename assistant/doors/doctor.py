@@ -182,7 +182,7 @@ def _network(settings: Settings) -> str:
 
 
 def _corpus(settings: Settings) -> tuple[str, str]:
-    from indexing.read import list_files
+    from indexing.reading.read import list_files
 
     files, failures = list_files(settings.corpus)
     if failures:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from indexing.clean import searchable
+from indexing.reading.clean import searchable
 
 
 class Wanted(StrEnum):

@@ -47,7 +47,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.question.understand import STOPWORDS, content_terms, words
-from indexing import chunk, clean, read
+from indexing import chunk
+from indexing.reading import clean, read
 
 SEED = 13
 MAX_PIECES = 160

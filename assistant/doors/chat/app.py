@@ -38,7 +38,7 @@ from assistant.keeping.people import LOCAL
 from assistant.keeping.shelves import Shelf, Shelves
 from assistant.schema import Answer, Claim
 from indexing.errors import DatelineError, SettingsError
-from indexing.read import SUPPORTED
+from indexing.reading.read import SUPPORTED
 from indexing.schema import SourceInfo
 from indexing.settings import QUOTES, Settings
 

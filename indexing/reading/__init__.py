@@ -1,0 +1,1 @@
+"""From a file to an article: its text, what of it is boilerplate, its publisher and day."""
