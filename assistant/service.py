@@ -44,14 +44,14 @@ from assistant.question.understand import (
 )
 from assistant.schema import Answer, Claim, Evidence, Hit
 from assistant.suggesting import follow_ups
-from indexing.catalog import Catalog, View, check_meta, read_meta
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import CorpusError, DatelineError, SettingsError
-from indexing.joined import JoinedCatalog, Originals
 from indexing.reading.clean import searchable
 from indexing.schema import EVERYTHING, Filters, Passage, SourceInfo
 from indexing.settings import QUOTES, Settings
-from indexing.vectors import VectorReader, VectorsUnavailable
+from indexing.store.catalog import Catalog, View, check_meta, read_meta
+from indexing.store.joined import JoinedCatalog, Originals
+from indexing.store.vectors import VectorReader, VectorsUnavailable
 
 if TYPE_CHECKING:
     from langchain_core.retrievers import BaseRetriever

@@ -26,11 +26,11 @@ from eval.cases import (
 )
 from eval.metrics import Reply, Scorer, Scores, what_is_wrong
 from eval.model_use import Work, work_of
-from indexing.catalog import Catalog, View, read_meta
 from indexing.embed import open_embedder
 from indexing.errors import CorpusError, DatelineError, IndexBusy
 from indexing.schema import Passage
 from indexing.settings import QUOTES, Settings
+from indexing.store.catalog import Catalog, View, read_meta
 from indexing.sync import sync
 
 FORMAT = 1

@@ -16,8 +16,14 @@ from textwrap import shorten
 
 from filelock import FileLock, Timeout
 
-from indexing import chunk, copies, dates, vectors
-from indexing.catalog import (
+from indexing import chunk, copies, dates
+from indexing.embed import Embedder, open_embedder
+from indexing.errors import IndexBusy, UnreadableFile
+from indexing.reading import clean, publisher, read
+from indexing.schema import Article, Document, Failure, Passage, SyncReport
+from indexing.settings import Settings
+from indexing.store import vectors
+from indexing.store.catalog import (
     FILE_NAME,
     CatalogWriter,
     PreparedArticle,
@@ -26,11 +32,6 @@ from indexing.catalog import (
     processing,
     storage_errors,
 )
-from indexing.embed import Embedder, open_embedder
-from indexing.errors import IndexBusy, UnreadableFile
-from indexing.reading import clean, publisher, read
-from indexing.schema import Article, Document, Failure, Passage, SyncReport
-from indexing.settings import Settings
 
 EMBED_BATCH = 512
 FEW = 32

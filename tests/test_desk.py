@@ -20,9 +20,9 @@ from assistant.question import tasks
 from assistant.question.tasks import Task, task_of
 from assistant.schema import Answer, Status
 from assistant.show import as_markdown, as_text, lines
-from indexing.catalog import Catalog, View
 from indexing.schema import Filters
 from indexing.settings import Settings
+from indexing.store.catalog import Catalog, View
 from indexing.sync import sync
 
 AS_OF = date(2026, 11, 22)

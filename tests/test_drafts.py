@@ -13,10 +13,10 @@ from assistant.answering.generate import Writer, Written
 from assistant.answering.models.call import open_chat_model
 from assistant.checking.check import ClaimVerifier
 from eval.training.drafts import AS_OF, FOLDER, Draft, evidence_of, indexed, load_drafts, verified
-from indexing.catalog import View
 from indexing.embed import open_embedder
 from indexing.errors import SettingsError
 from indexing.settings import Settings
+from indexing.store.catalog import View
 
 FILES = sorted(FOLDER.glob("dev-*.jsonl"))
 KNOWN = {

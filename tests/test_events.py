@@ -15,9 +15,9 @@ from conftest import write_files
 from assistant.answering.events import asked_time, happened
 from assistant.checking.quotes import QuoteVerifier
 from assistant.schema import Answer, Status
-from indexing.catalog import Catalog
 from indexing.schema import Filters
 from indexing.settings import Settings
+from indexing.store.catalog import Catalog
 from indexing.sync import sync
 
 ARTICLES = {

@@ -26,12 +26,12 @@ from reportlab.pdfgen.canvas import Canvas
 
 from assistant.schema import Answer, Status
 from assistant.service import Assistant, open_assistant
-from indexing.catalog import Catalog, PreparedPassage, StoredPassage, View
 from indexing.embed import Vectors
 from indexing.errors import UnreadableFile
 from indexing.reading.read import read_documents
 from indexing.schema import Document, Filters, Span
 from indexing.settings import Settings
+from indexing.store.catalog import Catalog, PreparedPassage, StoredPassage, View
 from indexing.sync import prepare, sync
 
 # What must hold

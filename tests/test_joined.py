@@ -19,10 +19,10 @@ from fake_embedder import HashedWords
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexing.catalog import Catalog, CatalogWriter, View
-from indexing.joined import JoinedCatalog, JoinedView, Originals, untaken
 from indexing.schema import EVERYTHING, Filters
 from indexing.settings import Settings
+from indexing.store.catalog import Catalog, CatalogWriter, View
+from indexing.store.joined import JoinedCatalog, JoinedView, Originals, untaken
 from indexing.sync import sync
 
 EMBEDDER = HashedWords()

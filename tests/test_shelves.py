@@ -27,11 +27,11 @@ from assistant.keeping import shelves as shelves_module
 from assistant.keeping.shelves import NAME_BYTES, Shelf, Shelves, file_name
 from assistant.schema import Answer, Status
 from assistant.service import Assistant, open_assistant
-from indexing.catalog import CatalogWriter
 from indexing.errors import CorpusError, DatelineError, IndexStorage, SettingsError, UnreadableFile
 from indexing.reading.read import SUPPORTED
 from indexing.schema import Filters
 from indexing.settings import Settings
+from indexing.store.catalog import CatalogWriter
 
 AS_OF = date(2026, 11, 22)
 KEEPER = "The lighthouse keeper of Skagen is Ingrid Holm."

@@ -18,8 +18,6 @@ import pytest
 from conftest import ROOT, write_files
 
 from assistant.service import Assistant
-from indexing import vectors
-from indexing.catalog import FILE_NAME, Catalog
 from indexing.embed import open_embedder
 from indexing.errors import (
     CorpusError,
@@ -29,6 +27,8 @@ from indexing.errors import (
     IndexStorage,
 )
 from indexing.settings import Settings
+from indexing.store import vectors
+from indexing.store.catalog import FILE_NAME, Catalog
 from indexing.sync import sync
 
 TOWNS = "Avila Bergen Cadiz Dover Essen Fargo Genoa Hobart Izmir Jena Kazan Lagos Minsk".split()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from indexing.catalog import View, fingerprint
 from indexing.errors import UnreadableFile
 from indexing.reading import read
 from indexing.settings import Settings
+from indexing.store.catalog import View, fingerprint
 
 Verify = Callable[[str, int, int, str], bool]
 """Whether `quote` stands at `start:end` of `source`: `QuoteVerifier.holds` over one view."""

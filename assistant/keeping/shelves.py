@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from indexing.catalog import View, storage_errors
 from indexing.embed import Embedder
 from indexing.errors import CorpusError, IndexBusy, IndexMismatch, UnreadableFile
-from indexing.joined import opened, untaken
 from indexing.reading import read
 from indexing.schema import SourceInfo, SyncReport
 from indexing.settings import Settings
+from indexing.store.catalog import View, storage_errors
+from indexing.store.joined import opened, untaken
 from indexing.sync import Progress, sync
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from assistant.finding.support import calibration
 from assistant.question.understand import content_terms, understand
 from assistant.schema import Answer, Citation, Status
 from assistant.suggesting.clauses import Made, Told, questions_of
-from indexing.catalog import StoredPassage, View
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import SourceInfo
+from indexing.store.catalog import StoredPassage, View
 
 LONGEST = 90
 """Characters of a question."""

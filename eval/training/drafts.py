@@ -19,11 +19,11 @@ from assistant.checking.check import ClaimVerifier
 from assistant.checking.reading import Cited
 from assistant.schema import Evidence, Hit
 from eval import jsonl
-from indexing.catalog import Catalog, View
 from indexing.embed import open_embedder
 from indexing.errors import SettingsError
 from indexing.schema import Sentence
 from indexing.settings import BUNDLED, Settings
+from indexing.store.catalog import Catalog, View
 from indexing.sync import sync
 
 AS_OF = date(2026, 11, 22)

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.catalog import Catalog, StoredPassage, View, check_meta, read_meta
 from indexing.copies import PERMUTATIONS, SAME_VOICE
 from indexing.errors import IndexMismatch, IndexMissing
 from indexing.schema import EVERYTHING, Filters, SourceInfo, Span, TimeExpression
+from indexing.store.catalog import Catalog, StoredPassage, View, check_meta, read_meta
 
 ID_BITS = 48
 """A passage's id is its own index's, with that index's place above these bits."""

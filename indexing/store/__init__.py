@@ -1,0 +1,1 @@
+"""Where articles are kept: the catalog, which is the truth, and the vectors derived from it."""
