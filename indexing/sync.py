@@ -16,7 +16,7 @@ from textwrap import shorten
 
 from filelock import FileLock, Timeout
 
-from indexing import chunk, copies, dates
+from indexing import chunk, copies
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import IndexBusy, UnreadableFile
 from indexing.reading import clean, publisher, read
@@ -32,6 +32,7 @@ from indexing.store.catalog import (
     processing,
     storage_errors,
 )
+from indexing.times import rules as dates
 
 EMBED_BATCH = 512
 FEW = 32

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexing.dates import describe, iso, parse_day, published, time_expressions
 from indexing.schema import Document, Sentence, Span, TimeExpression
+from indexing.times.rules import describe, iso, parse_day, published, time_expressions
 
 THURSDAY = date(2026, 2, 5)
 

@@ -29,8 +29,8 @@ from assistant.finding.select import (
 from assistant.question.understand import understand
 from assistant.schema import Evidence, Hit
 from indexing.chunk import passages
-from indexing.dates import time_expressions
 from indexing.schema import TimeExpression
+from indexing.times.rules import time_expressions
 
 PUBLISHED = date(2026, 3, 2)
 

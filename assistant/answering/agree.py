@@ -19,8 +19,8 @@ from assistant.language.numerals import numbers_of
 from assistant.question.understand import Question, Wanted, stem, words
 from assistant.schema import Agreement, Claim, Evidence
 from assistant.show import marks
-from indexing.dates import describe
 from indexing.schema import Span, TimeExpression
+from indexing.times.rules import describe
 
 SAME_MATTER = 2.0
 """Logits behind the best within which another voice's value is for the same question."""

@@ -19,9 +19,9 @@ from assistant.question.tasks import Task, languages
 from assistant.question.understand import words
 from assistant.schema import Answer, Citation, Claim
 from assistant.show import age, long_date, marks
-from indexing.dates import describe
 from indexing.schema import EVERYTHING, Filters, Sentence, SourceInfo
 from indexing.store.catalog import View
+from indexing.times.rules import describe
 
 LISTED = 12
 """Articles a list names; more are counted."""

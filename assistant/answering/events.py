@@ -10,9 +10,9 @@ from assistant.checking.quotes import Verify
 from assistant.finding.select import is_same, sentences_of
 from assistant.question.understand import content_terms
 from assistant.schema import Answer, Evidence, Hit
-from indexing.dates import describe, parse_day
 from indexing.schema import EVERYTHING, Filters
 from indexing.store.catalog import View
+from indexing.times.rules import describe, parse_day
 
 PASSAGES = 60
 """Passages looked through for one day or span."""

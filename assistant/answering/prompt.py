@@ -17,8 +17,8 @@ from assistant.answering.models.call import Message
 from assistant.finding.times import AS_WRITTEN
 from assistant.schema import Evidence
 from assistant.show import plain
-from indexing.dates import describe
 from indexing.schema import TimeExpression
+from indexing.times.rules import describe
 
 FOLDER = Path(__file__).parent / "prompts"
 

@@ -17,9 +17,9 @@ from assistant.finding.values import NUMBER_KINDS, TIME_KINDS
 from assistant.question.understand import Question, Wanted, is_telling
 from assistant.schema import Answer, AnswerDate, Citation, Claim, Evidence, Status
 from assistant.show import marks
-from indexing.dates import describe
 from indexing.schema import Sentence, SourceInfo
 from indexing.settings import QUOTES
+from indexing.times.rules import describe
 
 ENGINE = QUOTES
 CLOSEST = 3

@@ -16,8 +16,8 @@ from itertools import pairwise
 
 from assistant.language.numerals import CURRENCY, DIGITS, MONEY_WORD, SCALE, WORDED, value_of_number
 from assistant.question.understand import PEOPLES, SEATS, words
-from indexing.dates import time_expressions
 from indexing.schema import Sentence, TimeExpression
+from indexing.times.rules import time_expressions
 
 KEPT = 2048
 """Texts whose times and places are kept: a claim's are asked for by one check after another."""

@@ -12,8 +12,8 @@ from assistant.checking import facts
 from assistant.checking.facts import Quantity
 from assistant.checking.reading import Cited, Reading, lemma_of
 from assistant.question.understand import words
-from indexing.dates import describe
 from indexing.schema import TimeExpression
+from indexing.times.rules import describe
 
 if TYPE_CHECKING:
     from spacy.tokens import Token

@@ -9,8 +9,8 @@ from datetime import date
 
 from assistant.question.understand import Question, Wanted, content_terms, stem
 from assistant.schema import AnswerDate, Evidence
-from indexing.dates import describe, iso
 from indexing.schema import TimeExpression
+from indexing.times.rules import describe, iso
 
 AS_WRITTEN = "as written"
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import date
 
 from assistant.schema import Evidence
-from indexing.dates import describe, time_expressions
 from indexing.schema import Sentence, SourceInfo, TimeExpression
 from indexing.store.catalog import View
+from indexing.times.rules import describe, time_expressions
 
 SAME_STORY = 0.8
 """Cosine similarity of two articles' mean passage vectors from which they tell the same story."""

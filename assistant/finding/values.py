@@ -1,7 +1,7 @@
 """Values of the kind a question asks for, found in a sentence: amounts, shares, counts, names.
 
 The extraction half of factoid question answering. Times are not found here: they are resolved when
-an article is indexed (`indexing.dates`).
+an article is indexed (`indexing.times.rules`).
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from assistant.question.understand import STOPWORDS, content_terms, words
-from indexing.dates import describe, parse_day
 from indexing.schema import Filters, SourceInfo
+from indexing.times.rules import describe, parse_day
 
 
 @dataclass(frozen=True, slots=True)

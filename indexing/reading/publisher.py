@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from indexing import dates
 from indexing.schema import Document
+from indexing.times import rules as dates
 
 _CHARS = 60
 _HEAD = 10

@@ -1,0 +1,1 @@
+"""Days and spans that sentences name, resolved against their article's own."""
