@@ -20,7 +20,7 @@ from typing import Any
 
 from indexing.errors import DatelineError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCORER = "score_retrieval.py"
 BASELINE = "baseline_langchain.py"
 BASELINE_RUNS = {"dense": "tutorial", "hybrid": "RRF hybrid"}

@@ -28,7 +28,7 @@ from indexing.sync import sync
 
 AS_OF = date(2026, 11, 22)
 """The day on which they were written."""
-FOLDER = Path(__file__).parent / "sets" / "drafts"
+FOLDER = Path(__file__).parents[1] / "sets" / "drafts"
 
 
 @dataclass(frozen=True, slots=True)
