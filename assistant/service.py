@@ -31,17 +31,13 @@ from assistant.finding.select import CANDIDATES, Rarity, select
 from assistant.finding.support import NOWHERE, calibration, signals, support
 from assistant.finding.undated import dated_by_others
 from assistant.finding.values import TIME_KINDS
+from assistant.language.words import content_terms
 from assistant.question import turns
 from assistant.question.limits import Limits, limits
+from assistant.question.question import Question
+from assistant.question.spelling import respelled, spelled_out
 from assistant.question.tasks import Task, task_of
-from assistant.question.understand import (
-    Question,
-    content_terms,
-    respelled,
-    spelled_out,
-    understand,
-    without,
-)
+from assistant.question.understand import understand, without
 from assistant.schema import Answer, Claim, Evidence, Hit
 from assistant.suggesting import follow_ups
 from indexing.embed import Embedder, open_embedder
@@ -49,9 +45,11 @@ from indexing.errors import CorpusError, DatelineError, SettingsError
 from indexing.reading.clean import searchable
 from indexing.schema import EVERYTHING, Filters, Passage, SourceInfo
 from indexing.settings import QUOTES, Settings
-from indexing.store.catalog import Catalog, View, check_meta, read_meta
+from indexing.store.catalog import Catalog
 from indexing.store.joined import JoinedCatalog, Originals
+from indexing.store.tables import check_meta, read_meta
 from indexing.store.vectors import VectorReader, VectorsUnavailable
+from indexing.store.view import View
 
 if TYPE_CHECKING:
     from langchain_core.retrievers import BaseRetriever

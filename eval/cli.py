@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.doors.cli import a_count, a_day, environment, print_json, progress_bar
-from assistant.show import plain
+from assistant.language.marks import plain
 from indexing.errors import SettingsError
 from indexing.settings import QUOTES, Settings
 

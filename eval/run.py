@@ -12,9 +12,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from assistant.answering.models.call import ModelName
+from assistant.answering.models.names import ModelName
+from assistant.doors.show.json import citation_to_json
 from assistant.service import Assistant, open_assistant
-from assistant.show import citation_to_json
 from eval.cases import (
     BadSet,
     Case,
@@ -30,7 +30,9 @@ from indexing.embed import open_embedder
 from indexing.errors import CorpusError, DatelineError, IndexBusy
 from indexing.schema import Passage
 from indexing.settings import QUOTES, Settings
-from indexing.store.catalog import Catalog, View, read_meta
+from indexing.store.catalog import Catalog
+from indexing.store.tables import read_meta
+from indexing.store.view import View
 from indexing.sync import sync
 
 FORMAT = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from assistant.show import long_date
+from assistant.language.marks import long_date
 
 
 def normal(text: str) -> str:

@@ -20,19 +20,13 @@ from indexing import chunk, copies
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import IndexBusy, UnreadableFile
 from indexing.reading import clean, publisher, read
+from indexing.reading.published import publication
 from indexing.schema import Article, Document, Failure, Passage, SyncReport
 from indexing.settings import Settings
 from indexing.store import vectors
-from indexing.store.catalog import (
-    FILE_NAME,
-    CatalogWriter,
-    PreparedArticle,
-    PreparedPassage,
-    fingerprint,
-    processing,
-    storage_errors,
-)
-from indexing.times import rules as dates
+from indexing.store.tables import FILE_NAME, fingerprint, processing, storage_errors
+from indexing.store.writer import CatalogWriter, PreparedArticle, PreparedPassage
+from indexing.times.expressions import time_expressions
 
 EMBED_BATCH = 512
 FEW = 32
@@ -50,7 +44,7 @@ def prepare(document: Document, settings: Settings, model: str) -> PreparedArtic
     """Cleans, dates and cuts one article; `model` names the embedder its vector keys are for."""
     text, boilerplate = clean.clean(document)
     metadata = dict(document.metadata)
-    published, published_from = dates.published(document, text)
+    published, published_from = publication(document, text)
     cut = chunk.passages(document.source, document.raw, text, boilerplate, settings.passage_chars)
     article = Article(
         source=document.source,
@@ -67,7 +61,7 @@ def prepare(document: Document, settings: Settings, model: str) -> PreparedArtic
         pages=document.pages,
     )
     sentences = [sentence for passage in cut for sentence in passage.sentences]
-    times = iter(dates.time_expressions(text, sentences, published))
+    times = iter(time_expressions(text, sentences, published))
     header = _header(article)
     prepared = []
     for passage in cut:

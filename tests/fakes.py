@@ -10,7 +10,7 @@ from pathlib import Path
 from assistant.schema import Answer, Citation, Claim, Evidence, Hit, Status
 from indexing.errors import CorpusError
 from indexing.schema import Passage, Sentence, SourceInfo
-from indexing.times.rules import time_expressions
+from indexing.times.expressions import time_expressions
 
 
 def info(source: str, title: str = "A title", published: date | None = None) -> SourceInfo:

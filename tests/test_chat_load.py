@@ -18,7 +18,7 @@ from conftest import ROOT
 from running import PATIENCE_S, Running, running
 from scripted_model import Script, ScriptedModel, serving
 
-from assistant import show
+from assistant.doors.show.json import to_json
 from assistant.doors.workers import Workers
 from assistant.service import open_assistant
 from eval.cases import BRIEFS, load_set
@@ -85,7 +85,7 @@ def test_thirty_at_once_are_all_answered_and_each_with_its_own(
             assert reply.drawn["status"] == reply.answer["status"]
             assert 0 < reply.first_s <= reply.whole_s
             alone = assistant.ask(question, history)
-            assert essence(reply.answer) == essence(show.to_json(alone)), history
+            assert essence(reply.answer) == essence(to_json(alone)), history
             shown = [(c["source"], c["start"]) for c in reply.drawn["citations"]]
             assert shown == [(c["source"], c["start"]) for c in reply.answer["citations"]]
             for citation in (*reply.answer["citations"], *reply.answer["closest"]):

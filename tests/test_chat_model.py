@@ -27,7 +27,9 @@ from langchain_core.tracers.langchain import wait_for_all_tracers
 from scripted_model import Fault, Script, ScriptedModel, serving
 
 from assistant.answering.models import call as chat_model
-from assistant.answering.models.call import ChatModel, ModelName, Usage, is_ready, open_chat_model
+from assistant.answering.models.call import ChatModel, Usage, open_chat_model
+from assistant.answering.models.failures import check_finish
+from assistant.answering.models.names import _PROVIDERS, ModelName, is_ready
 from indexing.errors import ModelError, SettingsError
 from indexing.settings import Settings
 
@@ -75,7 +77,7 @@ def is_free(server: ScriptedModel) -> bool:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for provider in chat_model._PROVIDERS.values():
+    for provider in _PROVIDERS.values():
         for variable in (provider.key, *provider.needs):
             if variable:
                 monkeypatch.delenv(variable, raising=False)
@@ -181,18 +183,18 @@ def test_usage_adds_up_what_is_known() -> None:
 def test_every_provider_is_one_that_langchain_opens_and_an_extra_installs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    for name, provider in chat_model._PROVIDERS.items():
+    for name, provider in _PROVIDERS.items():
         assert langchain_models._BUILTIN_PROVIDERS[name][0] == provider.module
         (requirement,) = extras[provider.extra]
         assert requirement.startswith(f"{provider.package}>=")
 
 
-@pytest.mark.parametrize("provider", chat_model._PROVIDERS)
+@pytest.mark.parametrize("provider", _PROVIDERS)
 def test_a_missing_package_is_told_with_the_command_that_installs_it(
     provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    row = chat_model._PROVIDERS[provider]
+    row = _PROVIDERS[provider]
     expected = f"{provider}:m needs the package {row.package}: pip install 'dateline[{row.extra}]'"
     for check in (is_ready, open_chat_model):
         with pytest.raises(SettingsError) as caught:
@@ -208,13 +210,13 @@ def test_a_package_that_does_not_import_is_missing(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("provider", "variable"),
-    [(name, row.key) for name, row in chat_model._PROVIDERS.items() if row.key],
+    [(name, row.key) for name, row in _PROVIDERS.items() if row.key],
 )
 def test_a_missing_key_is_told_by_the_variable_to_set(
     provider: str, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    for needed in chat_model._PROVIDERS[provider].needs:
+    for needed in _PROVIDERS[provider].needs:
         with pytest.raises(SettingsError, match=f"needs {needed}: set it in the environment"):
             is_ready(f"{provider}:m", SETTINGS)
         monkeypatch.setenv(needed, "http://127.0.0.1:1")
@@ -433,9 +435,9 @@ def test_a_server_of_ones_own_is_asked_in_the_protocol_that_all_of_them_speak() 
 def test_each_protocol_says_in_its_own_way_that_a_reply_has_ended(
     said: dict[str, object], finish: str
 ) -> None:
-    assert chat_model._finish(AIMessageChunk("Yes.", response_metadata=said)) == finish
+    assert check_finish(AIMessageChunk("Yes.", response_metadata=said)) == finish
     refused = AIMessageChunk([{"type": "refusal", "refusal": "No."}], response_metadata=said)
-    assert chat_model._finish(refused) == "refusal"
+    assert check_finish(refused) == "refusal"
 
 
 # Keys

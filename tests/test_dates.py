@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexing.reading.published import publication
 from indexing.schema import Document, Sentence, Span, TimeExpression
-from indexing.times.rules import describe, iso, parse_day, published, time_expressions
+from indexing.times.calendar import describe, iso
+from indexing.times.expressions import parse_day, time_expressions
 
 THURSDAY = date(2026, 2, 5)
 
@@ -318,7 +320,7 @@ def test_any_text_gives_sorted_disjoint_slices_and_never_raises(
                 assert describe(t.first, t.last, t.precision)
                 assert iso(t.first, t.precision)
             free = t.end
-    published(document(text), text)
+    publication(document(text), text)
     parse_day(text, day or THURSDAY)
 
 
@@ -355,7 +357,7 @@ PUBLISHED = [
 @pytest.mark.parametrize(("raw", "day"), PUBLISHED)
 def test_a_stamp_dates_an_article_and_prose_does_not(raw: str, day: str | None) -> None:
     expected = (date.fromisoformat(day), "stamp") if day else (None, None)
-    assert published(document(raw), raw) == expected
+    assert publication(document(raw), raw) == expected
 
 
 @pytest.mark.parametrize(
@@ -378,7 +380,7 @@ def test_a_stamp_dates_an_article_and_prose_does_not(raw: str, day: str | None) 
 )
 def test_metadata_is_read_in_any_plain_format(value: str, language: str, day: str | None) -> None:
     for format, where in (("md", "front matter"), ("html", "metadata")):
-        found = published(
+        found = publication(
             document("A tale.", format, published=value, language=language), "A tale."
         )
         assert found == ((date.fromisoformat(day), where) if day else (None, None))
@@ -387,9 +389,9 @@ def test_metadata_is_read_in_any_plain_format(value: str, language: str, day: st
 def test_metadata_comes_before_a_stamp_and_front_matter_is_not_one() -> None:
     raw = "---\nupdated: 2026-02-09\n---\nA tale.\n"
     marked = Document("a.md", raw, "utf-8", "md", markup=(Span(0, 28),))
-    assert published(marked, raw) == (None, None)
+    assert publication(marked, raw) == (None, None)
     stamped = document("Published: 2026-02-05\n", published="2026-02-04")
-    assert published(stamped, "") == (date(2026, 2, 4), "front matter")
+    assert publication(stamped, "") == (date(2026, 2, 4), "front matter")
 
 
 @pytest.mark.parametrize(
@@ -405,7 +407,7 @@ def test_metadata_comes_before_a_stamp_and_front_matter_is_not_one() -> None:
 )
 def test_a_dateline_needs_its_year(text: str, day: str | None) -> None:
     expected = (date.fromisoformat(day), "dateline") if day else (None, None)
-    assert published(document(text), text) == expected
+    assert publication(document(text), text) == expected
 
 
 @pytest.mark.parametrize(
@@ -477,7 +479,7 @@ def test_a_long_sentence_takes_linear_time(line: str) -> None:
         text = line * (size // len(line))
         start = perf_counter()
         time_expressions(text, [Sentence(0, len(text))], THURSDAY)
-        published(document(text), text)
+        publication(document(text), text)
         return perf_counter() - start
 
     assert seconds(200_000) < 10 * max(seconds(50_000), 0.1)  # quadratic time would take 16 times

@@ -16,13 +16,16 @@ from hypothesis import strategies as st
 from assistant.answering.desk import NONE_LEFT, reply
 from assistant.answering.quotes import ENGINE, MOVED
 from assistant.checking.quotes import QuoteVerifier
-from assistant.question import tasks
+from assistant.doors.show.markdown import as_markdown
+from assistant.doors.show.parts import lines
+from assistant.doors.show.text import as_text
+from assistant.question.foreign import _ENGLISH, _FUNCTION_WORDS
 from assistant.question.tasks import Task, task_of
 from assistant.schema import Answer, Status
-from assistant.show import as_markdown, as_text, lines
 from indexing.schema import Filters
 from indexing.settings import Settings
-from indexing.store.catalog import Catalog, View
+from indexing.store.catalog import Catalog
+from indexing.store.view import View
 from indexing.sync import sync
 
 AS_OF = date(2026, 11, 22)
@@ -108,10 +111,10 @@ def test_courtesies_in_any_order_are_read(text: str) -> None:
 
 
 def test_words_that_tell_a_language_are_no_function_words_of_english() -> None:
-    for language, (telling, others, shared) in tasks._FUNCTION_WORDS.items():
-        assert not (telling | others) & tasks._ENGLISH, language
+    for language, (telling, others, shared) in _FUNCTION_WORDS.items():
+        assert not (telling | others) & _ENGLISH, language
         assert not telling & others, language
-        assert shared <= tasks._ENGLISH, language
+        assert shared <= _ENGLISH, language
 
 
 # The replies

@@ -20,7 +20,8 @@ from mcp.client.streamable_http import streamable_http_client
 from running import Running, running
 from slack_server import BOT_TOKEN, BOT_USER, SECRET, TEAM, signed, slack_server
 
-from assistant import open_assistant, show
+from assistant import open_assistant
+from assistant.doors.show.json import from_json, to_json
 from assistant.doors.slack import blocks
 from eval.speed.chat_speed import hold
 from indexing.settings import Settings
@@ -39,7 +40,7 @@ DATELINE = [sys.executable, "-m", "assistant.doors.cli"]
 @pytest.fixture(scope="module")
 def expected(briefs: Settings) -> Iterator[list[dict[str, Any]]]:
     with open_assistant(briefs) as assistant:
-        yield [told(show.to_json(assistant.ask(question))) for question in QUESTIONS]
+        yield [told(to_json(assistant.ask(question))) for question in QUESTIONS]
 
 
 def told(answer: dict[str, Any]) -> dict[str, Any]:
@@ -136,9 +137,7 @@ def test_slack(briefs: Settings, tmp_path: Path, expected: list[dict[str, Any]])
             if block["type"] == "actions"
             for element in block["elements"]
         )
-        (message,) = blocks.answered(
-            show.from_json(answer | {"timings_ms": {}}), date.today(), step
-        )
+        (message,) = blocks.answered(from_json(answer | {"timings_ms": {}}), date.today(), step)
         for block in (*shown, *message.blocks):
             block.pop("block_id", None)  # Slack gives each its own
         assert shown == list(message.blocks)

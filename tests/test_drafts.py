@@ -16,7 +16,7 @@ from eval.training.drafts import AS_OF, FOLDER, Draft, evidence_of, indexed, loa
 from indexing.embed import open_embedder
 from indexing.errors import SettingsError
 from indexing.settings import Settings
-from indexing.store.catalog import View
+from indexing.store.view import View
 
 FILES = sorted(FOLDER.glob("dev-*.jsonl"))
 KNOWN = {

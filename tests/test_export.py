@@ -21,9 +21,11 @@ from playwright.sync_api import Browser, Page, expect
 from pypdf import PdfReader
 from test_show import HOSTILE, TEXTS
 
-from assistant import show
 from assistant.doors.chat import export
 from assistant.doors.chat.export import Turn, as_html, as_markdown, file_name
+from assistant.doors.show.json import from_json, to_json
+from assistant.doors.show.parts import NEAREST
+from assistant.language.marks import plain
 from assistant.schema import Agreement, Answer, AnswerDate, Citation, Dropped
 
 AT = datetime(2026, 11, 22, 14, 5, tzinfo=UTC)
@@ -107,7 +109,7 @@ def test_questions_are_headings_and_all_that_is_known_of_an_answer_is_below(draw
         "It was signed in Paris. Left out: “Paris” is not in what it cites",
         "Not in the articles",
         "The articles do not say.",
-        show.NEAREST,
+        NEAREST,
         "No answer came to this question",
         "Exported from Dateline on 22 November 2026, 14:05 UTC.",
         "every quote was compared with its article",
@@ -252,9 +254,9 @@ def test_no_words_become_an_element_of_the_page(words: str, quote: str) -> None:
     said, quoted = f"x{words}y", f"x{quote}y"
     tree = page_of(conversation(said, quoted), said)
     assert shape(tree) == shape(page_of(conversation(HARMLESS, HARMLESS), HARMLESS))
-    assert set(texts_of_words(tree)) == {squeezed(show.plain(said))}
+    assert set(texts_of_words(tree)) == {squeezed(plain(said))}
     assert {text_of(q).replace(" ", "") for q in tree.iter("blockquote")} == {
-        squeezed(show.plain(quoted)).replace(" ", "")
+        squeezed(plain(quoted)).replace(" ", "")
     }
     as_html(said, conversation(said, quoted), AT).encode()
 
@@ -267,9 +269,9 @@ def test_no_words_become_markup_of_the_markdown(words: str, quote: str) -> None:
     said, quoted = f"x{words}y", f"x{quote}y"
     tree = rendered(conversation(said, quoted, ADDRESS), said)
     assert shape(tree) == shape(rendered(conversation(HARMLESS, HARMLESS, ADDRESS), HARMLESS))
-    assert set(texts(tree.xpath("//h1|//h2"))) == {squeezed(show.plain(said))}
+    assert set(texts(tree.xpath("//h1|//h2"))) == {squeezed(plain(said))}
     assert {text_of(q).replace(" ", "") for q in tree.iter("blockquote")} == {
-        squeezed(show.plain(quoted)).replace(" ", "")
+        squeezed(plain(quoted)).replace(" ", "")
     }
     as_markdown(said, conversation(said, quoted), AT).encode()
 
@@ -439,7 +441,7 @@ def test_what_is_hard_to_see_or_unnamed_is_found_on_a_page_of_any_policy(browser
 
 def test_a_whole_answer_survives_its_json_into_the_same_file() -> None:
     def again(answer: Answer) -> Answer:
-        return show.from_json(show.to_json(answer))
+        return from_json(to_json(answer))
 
     kept = [replace(t, answer=t.answer and again(t.answer)) for t in TURNS]
     assert as_html("Pacts", kept, AT) == as_html("Pacts", TURNS, AT)

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from scripted_model import Fault, Script, ScriptedModel, serving
 
 from assistant.answering.generate import held
+from assistant.doors.show.json import to_json
 from assistant.schema import Answer, Claim, Status
 from assistant.service import Assistant, open_assistant
-from assistant.show import to_json
 from indexing.errors import SettingsError
 from indexing.settings import Settings
 

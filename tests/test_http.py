@@ -32,7 +32,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from assistant import show
+from assistant.doors.show.json import citation_to_json, hit_to_json, source_to_json, to_json
+from assistant.doors.show.markdown import as_markdown
 from assistant.keeping.keys import Keys
 from assistant.service import Assistant, open_assistant
 from eval.speed import api_speed
@@ -103,7 +104,7 @@ def without_times(answer: dict[str, Any]) -> dict[str, Any]:
 def test_an_answer_is_that_of_every_other_door(api: httpx.Client, alone: Assistant) -> None:
     got = api.post("/api/ask", json={"question": DEADLINE, "id": "q1", "as_of": "2026-02-20"})
     assert got.status_code == 200
-    expected = show.to_json(alone.ask(DEADLINE, as_of=date(2026, 2, 20)), "q1")
+    expected = to_json(alone.ask(DEADLINE, as_of=date(2026, 2, 20)), "q1")
     assert without_times(got.json()) == without_times(json.loads(json.dumps(expected)))
     assert got.json()["citations"]
 
@@ -196,14 +197,14 @@ def test_search_gives_passages_that_stand_in_their_files(
     api: httpx.Client, alone: Assistant
 ) -> None:
     got = api.post("/api/search", json={"query": "price floors", "k": 3}).json()
-    expected = [show.hit_to_json(hit) for hit in alone.search("price floors", 3)]
+    expected = [hit_to_json(hit) for hit in alone.search("price floors", 3)]
     assert got == {"id": None, "retrieved": expected}
     assert len(expected) == 3
 
 
 def test_sources_are_listed_found_and_read(api: httpx.Client, alone: Assistant) -> None:
     listed = api.get("/api/sources").json()
-    assert listed["sources"] == [show.source_to_json(info) for info in alone.sources()]
+    assert listed["sources"] == [source_to_json(info) for info in alone.sources()]
     assert listed["total"] == 5
     second = api.get("/api/sources", params={"limit": 1, "offset": 1}).json()
     assert second == {"sources": listed["sources"][1:2], "total": 5}
@@ -612,9 +613,9 @@ def test_openais_own_client_asks_and_streams(official: openai.OpenAI, alone: Ass
         got = official.chat.completions.create(model=model, messages=messages, temperature=0.2)
         (choice,) = got.choices
         assert choice.finish_reason == "stop"
-        assert choice.message.content == show.as_markdown(expected)
+        assert choice.message.content == as_markdown(expected)
         sent = (choice.message.model_extra or {})["citations"]
-        assert sent == [show.citation_to_json(c) for c in expected.citations]
+        assert sent == [citation_to_json(c) for c in expected.citations]
         assert (got.model_extra or {})["dateline"]["answer"] == expected.text
 
     streamed = official.chat.completions.create(
@@ -622,7 +623,7 @@ def test_openais_own_client_asks_and_streams(official: openai.OpenAI, alone: Ass
     )
     chunks = list(streamed)
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-    assert text == show.as_markdown(expected)
+    assert text == as_markdown(expected)
     assert len([chunk for chunk in chunks if chunk.choices]) > 3, "it comes in parts"
     assert chunks[-1].usage is not None
     (whole,) = (c.model_extra["dateline"] for c in chunks if "dateline" in (c.model_extra or {}))
@@ -640,7 +641,7 @@ def test_openais_own_client_holds_a_conversation(official: openai.OpenAI, alone:
         ],
     )
     expected = alone.ask("And for Mexico?", [(DEADLINE, first.text)])
-    assert got.choices[0].message.content == show.as_markdown(expected)
+    assert got.choices[0].message.content == as_markdown(expected)
 
 
 def test_openais_own_client_understands_refusals(official: openai.OpenAI, tmp_path: Path) -> None:

@@ -31,7 +31,9 @@ from indexing.errors import UnreadableFile
 from indexing.reading.read import read_documents
 from indexing.schema import Document, Filters, Span
 from indexing.settings import Settings
-from indexing.store.catalog import Catalog, PreparedPassage, StoredPassage, View
+from indexing.store.catalog import Catalog
+from indexing.store.view import StoredPassage, View
+from indexing.store.writer import PreparedPassage
 from indexing.sync import prepare, sync
 
 # What must hold

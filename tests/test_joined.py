@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 
 from indexing.schema import EVERYTHING, Filters
 from indexing.settings import Settings
-from indexing.store.catalog import Catalog, CatalogWriter, View
+from indexing.store.catalog import Catalog
 from indexing.store.joined import JoinedCatalog, JoinedView, Originals, untaken
+from indexing.store.view import View
+from indexing.store.writer import CatalogWriter
 from indexing.sync import sync
 
 EMBEDDER = HashedWords()

@@ -30,7 +30,7 @@ from assistant.question.understand import understand
 from assistant.schema import Evidence, Hit
 from indexing.chunk import passages
 from indexing.schema import TimeExpression
-from indexing.times.rules import time_expressions
+from indexing.times.expressions import time_expressions
 
 PUBLISHED = date(2026, 3, 2)
 

@@ -31,7 +31,7 @@ from indexing.errors import CorpusError, DatelineError, IndexStorage, SettingsEr
 from indexing.reading.read import SUPPORTED
 from indexing.schema import Filters
 from indexing.settings import Settings
-from indexing.store.catalog import CatalogWriter
+from indexing.store.writer import CatalogWriter
 
 AS_OF = date(2026, 11, 22)
 KEEPER = "The lighthouse keeper of Skagen is Ingrid Holm."

@@ -16,7 +16,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from assistant import show
+from assistant.doors.show import text as show
+from assistant.doors.show.json import citation_from_json, from_json, to_json
+from assistant.doors.show.markdown import as_markdown, claim_as_markdown, escape_markdown
+from assistant.doors.show.page import LEAD_CHARS, source_view, to_view
+from assistant.doors.show.parts import NEAREST, agreement_lead
+from assistant.language.marks import age, plain
 from assistant.schema import Agreement, Answer, AnswerDate, Citation, Dropped, ModelUse, Status
 from indexing.schema import Passage
 
@@ -68,17 +73,17 @@ def _without_joiners(text: str) -> str:
 @example("0-a")
 @example("http://a.example")
 def test_escaped_text_is_one_plain_paragraph_that_reads_as_it_stood(text: str) -> None:
-    escaped = show.escape_markdown(text)
+    escaped = escape_markdown(text)
     for renderer in RENDERERS:
         page = _Page(renderer.render(escaped))
         assert set(page.tags) <= {"p"}
         assert len(page.tags) <= 1
-        assert _without_joiners(page.text) == _without_joiners(show.plain(text))
+        assert _without_joiners(page.text) == _without_joiners(plain(text))
 
 
 @given(TEXTS)
 def test_escaped_text_holds_nothing_that_gfm_or_chainlit_would_link_or_draw(text: str) -> None:
-    escaped = show.escape_markdown(text)
+    escaped = escape_markdown(text)
     shown = _Page(RENDERERS[0].render(escaped)).text  # GFM looks at the text after escapes
     assert not re.search(r"(?i)https?://|www\.|[-.\w+]@", shown, re.ASCII)
     assert not re.search(r"(?<!\\)(?:\\\\)*:[A-Za-z:]", escaped)
@@ -96,9 +101,9 @@ def test_no_article_puts_markup_of_its_own_into_an_answer(body: str, title: str,
         agreement=(Agreement(body, (1,)), Agreement(title, (1,))),
     )
     for shown in (answer, missing(citation)):
-        page = _Page(MarkdownIt("commonmark").enable("table").render(show.as_markdown(shown)))
+        page = _Page(MarkdownIt("commonmark").enable("table").render(as_markdown(shown)))
         assert set(page.tags) <= {"p", "ul", "li", "strong"}
-        for forbidden in (show.as_text(shown), json.dumps(show.to_view(shown, AS_OF)["plain"])):
+        for forbidden in (show.as_text(shown), json.dumps(to_view(shown, AS_OF)["plain"])):
             assert "\x1b" not in forbidden
             assert "\u202e" not in forbidden
 
@@ -106,9 +111,9 @@ def test_no_article_puts_markup_of_its_own_into_an_answer(body: str, title: str,
 def test_bold_and_marks_are_the_answers_own() -> None:
     raw = "The pact is due within 30 days."
     answer = answered("**6 March 2026**: The pact [sic] is due. [1][7]", cited(raw, raw))
-    html = MarkdownIt("commonmark").render(show.claim_as_markdown(answer.text, [1]))
+    html = MarkdownIt("commonmark").render(claim_as_markdown(answer.text, [1]))
     assert "<strong>6 March 2026</strong>" in html
-    pieces = show.to_view(answer, AS_OF)["lines"][0]["pieces"]
+    pieces = to_view(answer, AS_OF)["lines"][0]["pieces"]
     assert [p["text"] for p in pieces if p["kind"] == "mark"] == ["1"]  # [7] cites nothing
     assert "".join(p["text"] for p in pieces if p["kind"] == "text").endswith("[7]")
     assert "[sic]" in html
@@ -118,8 +123,8 @@ def test_a_list_stays_a_list() -> None:
     raw = "Coal. Iron."
     text = "- **Coal** [1]\n- Iron [2]"
     answer = answered(text, cited(raw, "Coal."), cited(raw, "Iron.", number=2))
-    assert _Page(MarkdownIt().render(show.as_markdown(answer))).tags.count("li") == 4
-    assert [line["isItem"] for line in show.to_view(answer, AS_OF)["lines"]] == [True, True]
+    assert _Page(MarkdownIt().render(as_markdown(answer))).tags.count("li") == 4
+    assert [line["isItem"] for line in to_view(answer, AS_OF)["lines"]] == [True, True]
     assert show.as_text(answer).startswith("- Coal [1]\n\n- Iron [2]")
 
 
@@ -130,14 +135,14 @@ def test_a_date_shows_its_rule_and_whether_it_has_passed() -> None:
     )
     answer = answered("Due. [1]", cited(raw, raw), dates=(when,))
     said = "“within 30 days” (4 February 2026 + 30 days), passed 261 days ago"
-    assert show.to_view(answer, AS_OF)["dates"][0] == {
+    assert to_view(answer, AS_OF)["dates"][0] == {
         "date": "6 March 2026",
         "rule": "“within 30 days” (4 February 2026 + 30 days)",
         "distance": "passed 261 days ago",
         "lies": "past",
         "citations": [1],
     }
-    assert f"**6 March 2026**: {said} \\[1\\]" in show.as_markdown(answer)
+    assert f"**6 March 2026**: {said} \\[1\\]" in as_markdown(answer)
     assert said in re.sub(r"\s+", " ", show.as_text(answer))
 
 
@@ -157,7 +162,7 @@ def test_the_day_a_date_was_counted_from_is_said_once(
     raw = "then"
     when = AnswerDate("", anchor, "2026-03-06", rule, 0, (1,))
     answer = answered("[1]", cited(raw, raw), dates=(when,))
-    assert show.to_view(answer, AS_OF)["dates"][0]["rule"] == f"({said})"
+    assert to_view(answer, AS_OF)["dates"][0]["rule"] == f"({said})"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +180,7 @@ def test_dates_are_as_precise_as_they_are_known(
 ) -> None:
     raw = "then"
     answer = answered("[1]", cited(raw, raw), dates=(AnswerDate("", None, iso, "", days, ()),))
-    drawn = show.to_view(answer, AS_OF)["dates"][0]
+    drawn = to_view(answer, AS_OF)["dates"][0]
     assert (drawn["date"], drawn["distance"]) == words
     assert drawn["lies"] == ("now" if days == 0 else "past" if days < 0 else "future")
 
@@ -188,15 +193,15 @@ def test_agreement_is_said_only_where_there_is_something_to_compare() -> None:
     differ = answered(
         "x [1][2]", one, other, agreement=(Agreement("30 days", (1,)), Agreement("60 days", (2,)))
     )
-    views = [show.to_view(a, AS_OF)["agreement"] for a in (alone, agreed, differ)]
+    views = [to_view(a, AS_OF)["agreement"] for a in (alone, agreed, differ)]
     assert [(view["kind"], view["count"]) for view in views] == [
         ("one", 1),
         ("agree", 2),
         ("differ", 2),
     ]
-    assert show.agreement_lead(agreed) == "2 articles agree"
+    assert agreement_lead(agreed) == "2 articles agree"
     nothing = answered("x [1][2]", one, other)
-    assert show.to_view(nothing, AS_OF)["agreement"]["kind"] == ""
+    assert to_view(nothing, AS_OF)["agreement"]["kind"] == ""
     assert "The articles differ: 30 days [1]; 60 days [2]" in show.as_text(differ)
 
 
@@ -204,37 +209,37 @@ def test_a_copy_is_no_independent_source() -> None:
     raw = "30 days. 60 days."
     one, copy = cited(raw, "30 days."), cited(raw, "30 days.", number=2, source="copy.txt")
     answer = answered("x [1][2]", one, copy, agreement=(Agreement("30 days", (1, 2)),))
-    view = show.to_view(answer, AS_OF, {"a.txt": "a.txt", "copy.txt": "a.txt"})
+    view = to_view(answer, AS_OF, {"a.txt": "a.txt", "copy.txt": "a.txt"})
     assert view["agreement"]["kind"] == "one"
 
 
 def test_a_short_first_paragraph_is_the_direct_answer() -> None:
     raw = "A sentence."
-    long = "word " * show.LEAD_CHARS
+    long = "word " * LEAD_CHARS
     for text, leads in (
         ("Direct. [1]\n\nMore. [1]", [True, False]),
         (f"{long}[1]", [False]),
         ("- An item [1]\n- Another [1]", [False, False]),
     ):
-        view = show.to_view(answered(text, cited(raw, raw)), AS_OF)
+        view = to_view(answered(text, cited(raw, raw)), AS_OF)
         assert [line["isLead"] for line in view["lines"]] == leads
-    refused = show.to_view(missing(cited(raw, raw)), AS_OF)
+    refused = to_view(missing(cited(raw, raw)), AS_OF)
     assert [line["isLead"] for line in refused["lines"]] == [False]
 
 
 def test_what_is_not_in_the_articles_is_said_first_and_the_nearest_are_named_so() -> None:
     answer = missing(cited("Something else.", "Something else."))
-    assert show.as_markdown(answer).startswith("**Not in the articles.**")
+    assert as_markdown(answer).startswith("**Not in the articles.**")
     assert show.as_text(answer).startswith("Not in the articles.")
-    assert show.NEAREST in show.as_text(answer)
-    assert show.to_view(answer, AS_OF)["closest"][0]["label"].startswith("Nearest passage 1: ")
+    assert NEAREST in show.as_text(answer)
+    assert to_view(answer, AS_OF)["closest"][0]["label"].startswith("Nearest passage 1: ")
 
 
 def test_json_has_the_contracts_keys_in_their_order() -> None:
     raw = "due within 30 days"
     when = AnswerDate("within 30 days", None, "2026-03-06", "rule", -261, (1,))
     answer = answered("Due. [1]", cited(raw, raw), dates=(when,), timings_ms={"retrieve": 4.1})
-    found = show.to_json(answer, "q1")
+    found = to_json(answer, "q1")
     assert list(found) == [
         *("id", "question", "status", "engine", "confidence", "answer", "citations"),
         *("dates", "agreement", "closest", "dropped", "notice", "model", "timings_ms"),
@@ -255,8 +260,8 @@ def test_json_has_the_contracts_keys_in_their_order() -> None:
     ]
     assert found["dates"][0]["anchor"] is None
     assert json.loads(json.dumps(found)) == found
-    assert show.to_json(missing(cited(raw, raw)))["closest"] == found["citations"]
-    assert show.to_json(answer)["id"] is None
+    assert to_json(missing(cited(raw, raw)))["closest"] == found["citations"]
+    assert to_json(answer)["id"] is None
 
 
 NUMBERS = st.lists(st.integers(0, 99), max_size=4).map(tuple)
@@ -306,7 +311,7 @@ ANSWERS = st.builds(
 
 @given(ANSWERS)
 def test_an_answer_comes_back_from_its_json(answer: Answer) -> None:
-    assert show.from_json(json.loads(json.dumps(show.to_json(answer, "q1")))) == answer
+    assert from_json(json.loads(json.dumps(to_json(answer, "q1")))) == answer
 
 
 def test_what_json_does_not_hold_does_not_come_back() -> None:
@@ -314,22 +319,22 @@ def test_what_json_does_not_hold_does_not_come_back() -> None:
     passage = Passage("a.txt", 0, len(raw), raw, ())
     answer = answered("Due. [1]", cited(raw, raw), passages=(passage,))
     assert answer.claims
-    assert show.from_json(show.to_json(answer)) == replace(answer, claims=(), passages=())
+    assert from_json(to_json(answer)) == replace(answer, claims=(), passages=())
 
 
 def test_json_from_before_it_held_addresses_models_and_drafts_is_read() -> None:
     raw = "due within 30 days"
     answer = answered("Due. [1]", cited(raw, raw))
-    kept = show.to_json(answer)
+    kept = to_json(answer)
     del kept["dropped"], kept["notice"], kept["model"], kept["citations"][0]["url"]
-    assert show.from_json(kept) == replace(answer, claims=())
+    assert from_json(kept) == replace(answer, claims=())
 
 
 def whole_json() -> dict[str, Any]:
     """The JSON of an answer in which no list is empty and nothing is null."""
     raw = "due within 30 days"
     citation = cited(raw, raw, page=1, url="https://example.org")
-    return show.to_json(
+    return to_json(
         answered(
             "Due. [1]",
             citation,
@@ -365,7 +370,7 @@ def is_refused(place: tuple[str | int, ...], wrong: object) -> None:
         at = at[key]
     at[place[-1]] = wrong
     with pytest.raises(ValueError, match=f"{place[0]!r} is missing or not of its form") as caught:
-        show.from_json(value)
+        from_json(value)
     assert "secret" not in str(caught.value)
     assert caught.value.__suppress_context__
 
@@ -410,19 +415,19 @@ def test_json_without_a_key_is_refused(key: str) -> None:
     value = whole_json()
     del value[key]
     with pytest.raises(ValueError, match=f"{key!r} is missing"):
-        show.from_json(value)
+        from_json(value)
 
 
 @pytest.mark.parametrize("value", [None, "{}", [], 3, {}])
 def test_what_is_no_answers_json_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="no answer in Dateline's JSON"):
-        show.from_json(value)
+        from_json(value)
 
 
 @pytest.mark.parametrize("value", [None, "x", [], {}, {"number": 1}])
 def test_what_is_no_citations_json_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="no citation in Dateline's JSON"):
-        show.citation_from_json(value)
+        citation_from_json(value)
 
 
 def test_terminal_text_keeps_to_its_width_and_places_every_quote() -> None:
@@ -445,7 +450,7 @@ def test_terminal_text_keeps_to_its_width_and_places_every_quote() -> None:
     ],
 )
 def test_age(published: date | None, words: str) -> None:
-    assert show.age(published, date(2026, 11, 22)) == words
+    assert age(published, date(2026, 11, 22)) == words
 
 
 @given(TEXTS, TEXTS.filter(bool), TEXTS)
@@ -453,7 +458,7 @@ def test_age(published: date | None, words: str) -> None:
 def test_the_panel_is_cut_by_code_points(before: str, quote: str, after: str) -> None:
     raw = before + quote + after
     citation = cited(raw, quote)
-    view = show.source_view(citation, raw, date(2026, 11, 22))
+    view = source_view(citation, raw, date(2026, 11, 22))
     assert view["stands"]
     assert view["quote"] == quote
     assert view["before"] + view["quote"] + view["after"] == raw
@@ -462,7 +467,7 @@ def test_the_panel_is_cut_by_code_points(before: str, quote: str, after: str) ->
 
 def test_a_quote_that_moved_is_not_highlighted() -> None:
     citation = cited("One. Two.", "Two.")
-    view = show.source_view(citation, "Zero. One. Two.", date(2026, 11, 22))
+    view = source_view(citation, "Zero. One. Two.", date(2026, 11, 22))
     assert (view["stands"], view["quote"]) == (False, "")
     assert view["before"] + view["after"] == "Zero. One. Two."
 
@@ -470,7 +475,7 @@ def test_a_quote_that_moved_is_not_highlighted() -> None:
 @pytest.mark.parametrize("place", [0, 1_000_000, 2_499_990, 5_000_000])
 def test_of_a_very_long_article_the_panel_gets_what_surrounds_the_quote(place: int) -> None:
     raw = "x" * place + "QUOTE" + "y" * (5_000_000 - place)
-    view = show.source_view(cited(raw, "QUOTE"), raw, date(2026, 11, 22))
+    view = source_view(cited(raw, "QUOTE"), raw, date(2026, 11, 22))
     shown = view["before"] + view["quote"] + view["after"]
     assert view["quote"] == "QUOTE"
     assert shown in raw
@@ -494,15 +499,15 @@ def test_of_a_very_long_article_the_panel_gets_what_surrounds_the_quote(place: i
 )
 def test_only_web_addresses_become_links(url: str | None, is_one: bool) -> None:
     raw = "Text."
-    view = show.source_view(cited(raw, raw, url=url), raw, date(2026, 11, 22))
+    view = source_view(cited(raw, raw, url=url), raw, date(2026, 11, 22))
     assert view["url"] == (url if is_one else None)
 
 
 def test_a_chip_brings_its_citation_back() -> None:
     raw = "😀 Text."
     citation = cited(raw, "Text.", page=2, url="https://example.org")
-    view = show.to_view(answered("Text. [1]", citation), AS_OF)["citations"][0]
-    assert show.citation_from_json(json.loads(json.dumps(view))) == citation
+    view = to_view(answered("Text. [1]", citation), AS_OF)["citations"][0]
+    assert citation_from_json(json.loads(json.dumps(view))) == citation
 
 
 @pytest.mark.parametrize(
@@ -522,7 +527,7 @@ def test_a_chip_brings_its_citation_back() -> None:
     ],
 )
 def test_what_is_not_a_chips_citation_is_refused(wrong: object) -> None:
-    view = show.to_view(answered("Text. [1]", cited("Text.", "Text.")), AS_OF)["citations"][0]
+    view = to_view(answered("Text. [1]", cited("Text.", "Text.")), AS_OF)["citations"][0]
     sent = view | wrong if isinstance(wrong, dict) and wrong else wrong
     with pytest.raises(ValueError, match="no citation"):
-        show.citation_from_json(sent)
+        citation_from_json(sent)

@@ -41,14 +41,16 @@ from slack_server import (
     slack_server,
 )
 
-from assistant import show
 from assistant.doors.cli import main
+from assistant.doors.show.json import to_json
+from assistant.doors.show.parts import NEAREST
 from assistant.doors.slack import app, blocks
 from assistant.doors.slack.channels import NOTHING_TO_READ, REFUSED, channels
 from assistant.doors.slack.kept import Place, identifier
 from assistant.doors.workers import Workers
 from assistant.keeping.conversations import Conversations, open_conversations
 from assistant.keeping.tables import Step
+from assistant.language.marks import plain
 from assistant.schema import Agreement, Answer, AnswerDate, Claim
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import Filters
@@ -584,7 +586,7 @@ def test_what_the_articles_do_not_say_looks_different() -> None:
         "text": {"type": "plain_text", "text": "Not in the articles", "emoji": False},
     }
     assert "The articles do not say." in found.text
-    assert f"_{show.NEAREST}:_" in everything(found)
+    assert f"_{NEAREST}:_" in everything(found)
     assert f"[1] “{RAW}”" in everything(found)
     assert "*" not in everything(found)
     assert found.blocks[-1]["type"] == "actions"
@@ -705,7 +707,7 @@ def test_no_text_pings_links_or_formats(text: str) -> None:
     shown = blocks.mrkdwn(text)
     assert drawn(shown) == []
     alike = str.maketrans("\u2217\u02cd\u223c\u02cb", "*_~`", WORD_JOINER)
-    assert html.unescape(shown).translate(alike) == show.plain(text).translate(alike)
+    assert html.unescape(shown).translate(alike) == plain(text).translate(alike)
 
 
 @hypothesis_settings(deadline=None)
@@ -1100,7 +1102,7 @@ def test_a_conversation_of_the_page_in_our_place_is_neither_read_nor_written(sta
             id="s1",
             thread_id=place.id,
             type="assistant_message",
-            metadata={"answer": show.to_json(taken)},
+            metadata={"answer": to_json(taken)},
         )
         desk.conversations.put_step(held, by=page.id)
         await desk.tell(mention(ts))

@@ -28,7 +28,8 @@ from indexing.errors import (
 )
 from indexing.settings import Settings
 from indexing.store import vectors
-from indexing.store.catalog import FILE_NAME, Catalog
+from indexing.store.catalog import Catalog
+from indexing.store.tables import FILE_NAME
 from indexing.sync import sync
 
 TOWNS = "Avila Bergen Cadiz Dover Essen Fargo Genoa Hobart Izmir Jena Kazan Lagos Minsk".split()

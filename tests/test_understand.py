@@ -4,14 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.question.understand import (
-    Wanted,
-    content_terms,
-    respelled,
-    spelled_out,
-    stem,
-    understand,
-)
+from assistant.language.words import content_terms, stem
+from assistant.question.question import Wanted
+from assistant.question.spelling import respelled, spelled_out
+from assistant.question.understand import understand
 
 
 def spelled(question: str, texts: list[str]) -> str:

@@ -15,12 +15,13 @@ from datetime import date
 from assistant.finding.select import changed, is_twin
 from assistant.finding.times import best_time
 from assistant.finding.values import NUMBER_KINDS, TIME_KINDS, values
+from assistant.language.marks import marks
 from assistant.language.numerals import numbers_of
-from assistant.question.understand import Question, Wanted, stem, words
+from assistant.language.words import stem, words
+from assistant.question.question import Question, Wanted
 from assistant.schema import Agreement, Claim, Evidence
-from assistant.show import marks
 from indexing.schema import Span, TimeExpression
-from indexing.times.rules import describe
+from indexing.times.calendar import describe
 
 SAME_MATTER = 2.0
 """Logits behind the best within which another voice's value is for the same question."""

@@ -15,13 +15,14 @@ from datetime import date
 from assistant.answering.quotes import MOVED, citation, sure, uncited, verbatim
 from assistant.checking.quotes import Verify
 from assistant.finding.select import quotable
-from assistant.question.tasks import Task, languages
-from assistant.question.understand import words
+from assistant.language.marks import age, long_date, marks
+from assistant.language.words import words
+from assistant.question.foreign import languages
+from assistant.question.tasks import Task
 from assistant.schema import Answer, Citation, Claim
-from assistant.show import age, long_date, marks
 from indexing.schema import EVERYTHING, Filters, Sentence, SourceInfo
-from indexing.store.catalog import View
-from indexing.times.rules import describe
+from indexing.store.view import View
+from indexing.times.calendar import describe
 
 LISTED = 12
 """Articles a list names; more are counted."""

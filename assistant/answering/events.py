@@ -8,11 +8,12 @@ from datetime import date
 from assistant.answering.quotes import answer_of, uncited
 from assistant.checking.quotes import Verify
 from assistant.finding.select import is_same, sentences_of
-from assistant.question.understand import content_terms
+from assistant.language.words import content_terms
 from assistant.schema import Answer, Evidence, Hit
 from indexing.schema import EVERYTHING, Filters
-from indexing.store.catalog import View
-from indexing.times.rules import describe, parse_day
+from indexing.store.view import View
+from indexing.times.calendar import describe
+from indexing.times.expressions import parse_day
 
 PASSAGES = 60
 """Passages looked through for one day or span."""

@@ -15,14 +15,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from assistant.answering import agree, prompt, quotes
-from assistant.answering.models.call import ChatModel, Message, Usage
+from assistant.answering.models.call import ChatModel, Usage
+from assistant.answering.models.names import Message
 from assistant.answering.quotes import Finding
 from assistant.checking.check import ClaimVerifier, Verdict
 from assistant.checking.reading import Cited
 from assistant.finding.select import LEANS, distinct_of
-from assistant.question.understand import Wanted
+from assistant.language.marks import marks, plain
+from assistant.question.question import Wanted
 from assistant.schema import Answer, Claim, Dropped, Evidence, ModelUse, Status
-from assistant.show import marks, plain
 from indexing.chunk import sentences as sentences_of
 from indexing.errors import DatelineError, ModelError
 

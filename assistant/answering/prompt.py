@@ -13,12 +13,12 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
-from assistant.answering.models.call import Message
+from assistant.answering.models.names import Message
 from assistant.finding.times import AS_WRITTEN
+from assistant.language.marks import plain
 from assistant.schema import Evidence
-from assistant.show import plain
 from indexing.schema import TimeExpression
-from indexing.times.rules import describe
+from indexing.times.calendar import describe
 
 FOLDER = Path(__file__).parent / "prompts"
 

@@ -14,12 +14,13 @@ from assistant.finding.select import Rarity, choose, distinct_of, is_same, known
 from assistant.finding.support import NOWHERE, calibration, together, unknown
 from assistant.finding.times import Lead, answer_dates, dated_lead
 from assistant.finding.values import NUMBER_KINDS, TIME_KINDS
-from assistant.question.understand import Question, Wanted, is_telling
+from assistant.language.marks import marks
+from assistant.question.question import Question, Wanted
+from assistant.question.understand import is_telling
 from assistant.schema import Answer, AnswerDate, Citation, Claim, Evidence, Status
-from assistant.show import marks
 from indexing.schema import Sentence, SourceInfo
 from indexing.settings import QUOTES
-from indexing.times.rules import describe
+from indexing.times.calendar import describe
 
 ENGINE = QUOTES
 CLOSEST = 3

@@ -15,9 +15,10 @@ from functools import lru_cache
 from itertools import pairwise
 
 from assistant.language.numerals import CURRENCY, DIGITS, MONEY_WORD, SCALE, WORDED, value_of_number
-from assistant.question.understand import PEOPLES, SEATS, words
+from assistant.language.places import PEOPLES, SEATS
+from assistant.language.words import words
 from indexing.schema import Sentence, TimeExpression
-from indexing.times.rules import time_expressions
+from indexing.times.expressions import time_expressions
 
 KEPT = 2048
 """Texts whose times and places are kept: a claim's are asked for by one check after another."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from indexing.errors import UnreadableFile
 from indexing.reading import read
 from indexing.settings import Settings
-from indexing.store.catalog import View, fingerprint
+from indexing.store.tables import fingerprint
+from indexing.store.view import View
 
 Verify = Callable[[str, int, int, str], bool]
 """Whether `quote` stands at `start:end` of `source`: `QuoteVerifier.holds` over one view."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from assistant.checking import facts
 from assistant.language.parse import parse
-from assistant.question.understand import stem
+from assistant.language.words import stem
 from assistant.schema import Evidence
 from indexing.schema import TimeExpression
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from assistant.checking import facts
 from assistant.checking.facts import Quantity
 from assistant.checking.reading import Cited, Reading, lemma_of
-from assistant.question.understand import words
+from assistant.language.words import words
 from indexing.schema import TimeExpression
-from indexing.times.rules import describe
+from indexing.times.calendar import describe
 
 if TYPE_CHECKING:
     from spacy.tokens import Token

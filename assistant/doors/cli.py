@@ -257,7 +257,7 @@ def progress_bar() -> Iterator[Progress]:
 
 
 def _index(arguments: argparse.Namespace) -> int:
-    from assistant.show import report_to_json
+    from assistant.doors.show.json import report_to_json
     from indexing.sync import sync
 
     settings = _settings(arguments)
@@ -277,7 +277,7 @@ def _index(arguments: argparse.Namespace) -> int:
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    from assistant.show import to_json
+    from assistant.doors.show.json import to_json
 
     _one_of(arguments, "question")
     with _assistant(arguments) as assistant:
@@ -300,8 +300,8 @@ def _ask(arguments: argparse.Namespace) -> int:
 
 def _print_as_it_comes(items: Iterator[Claim | Answer], as_of: date) -> None:
     """On a terminal each claim when it is ready, then what the answer has besides; else the whole."""
+    from assistant.doors.show.text import as_text, text_as_text
     from assistant.schema import Claim
-    from assistant.show import as_text, text_as_text
 
     told: list[Claim] = []
     for item in items:
@@ -316,7 +316,8 @@ def _print_as_it_comes(items: Iterator[Claim | Answer], as_of: date) -> None:
 
 
 def _search(arguments: argparse.Namespace) -> int:
-    from assistant.show import hit_to_json, plain
+    from assistant.doors.show.json import hit_to_json
+    from assistant.language.marks import plain
 
     _one_of(arguments, "query")
     with _assistant(arguments) as assistant:
@@ -416,7 +417,8 @@ def _lines(file: str) -> Iterator[bytes]:
 
 
 def _sources(arguments: argparse.Namespace) -> int:
-    from assistant.show import plain, source_to_json
+    from assistant.doors.show.json import source_to_json
+    from assistant.language.marks import plain
 
     with _assistant(arguments) as assistant:
         sources = assistant.sources()
@@ -440,7 +442,7 @@ def _mcp(arguments: argparse.Namespace) -> int:
 
 def _feedback(arguments: argparse.Namespace) -> int:
     from assistant.keeping.conversations import are_kept, open_conversations
-    from assistant.show import plain
+    from assistant.language.marks import plain
 
     settings = _settings(arguments)
     if not are_kept(settings):
@@ -541,7 +543,7 @@ def _people(arguments: argparse.Namespace) -> int:
 
 def _keys(arguments: argparse.Namespace) -> int:
     from assistant.keeping.keys import Keys
-    from assistant.show import plain
+    from assistant.language.marks import plain
 
     keys = Keys(_settings(arguments))
     name, action = _named(arguments)

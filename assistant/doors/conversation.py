@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from assistant import show
 from assistant.doors.chat.words import count, say
+from assistant.doors.show.json import from_json, to_json
+from assistant.language.marks import short_date
 from assistant.schema import Answer
 from indexing.errors import SettingsError
 from indexing.schema import Filters
@@ -45,14 +46,14 @@ class Limits:
         if self.sources:
             parts.append(count("source", "sources", len(self.sources)))
         if self.since and self.until:
-            since, until = show.short_date(self.since), show.short_date(self.until)
+            since, until = short_date(self.since), short_date(self.until)
             parts.append(say("between", since=since, until=until))
         elif self.since:
-            parts.append(say("since", day=show.short_date(self.since)))
+            parts.append(say("since", day=short_date(self.since)))
         elif self.until:
-            parts.append(say("until", day=show.short_date(self.until)))
+            parts.append(say("until", day=short_date(self.until)))
         if self.as_of:
-            parts.append(say("as_of", day=show.short_date(self.as_of)))
+            parts.append(say("as_of", day=short_date(self.as_of)))
         if self.max_quotes:
             parts.append(
                 say("one_quote") if self.max_quotes == 1 else say("quotes", count=self.max_quotes)
@@ -197,7 +198,7 @@ def metadata_of(question_id: str, answer: Answer, limits: Limits) -> dict[str, A
     """What is stored with the message of an answer."""
     return {
         "question_id": question_id,
-        "answer": show.to_json(answer),
+        "answer": to_json(answer),
         "limits": limits.to_json(),
         "within": limits.said(),
     }
@@ -224,7 +225,7 @@ def resumed(
             settled.add(id)
             try:
                 within = str(stored.get("within") or "")
-                conversation.answer(id, show.from_json(stored["answer"]), within)
+                conversation.answer(id, from_json(stored["answer"]), within)
             except (KeyError, ValueError):
                 continue
             conversation.limits = limits_from(stored.get("limits"), engines, sources, lenient=True)

@@ -53,7 +53,7 @@ def is_model_there(settings: Settings, timeout_s: float) -> bool:
     is asked of it. True for quotes."""
     if settings.engine == QUOTES:
         return True
-    from assistant.answering.models.call import check_reachable
+    from assistant.answering.models.names import check_reachable
 
     try:
         check_reachable(settings.engine, settings, timeout_s)
@@ -103,7 +103,7 @@ def _engine(engine: str, settings: Settings) -> tuple[str, str]:
     if engine == QUOTES:
         return "ok", f"{QUOTES}: answers are verbatim quotes, no model is asked"
     from assistant.answering.engines import shown_name
-    from assistant.answering.models.call import is_ready
+    from assistant.answering.models.names import is_ready
 
     is_ready(engine, settings)
     return (

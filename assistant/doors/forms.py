@@ -1,4 +1,4 @@
-"""The JSON of `assistant.show` as pydantic models, from which schemas for other programs are made."""
+"""The JSON of `assistant.doors.show.text` as pydantic models, from which schemas for other programs are made."""
 
 from __future__ import annotations
 

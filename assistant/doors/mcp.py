@@ -32,9 +32,11 @@ from starlette.types import Message, Receive, Scope, Send
 
 from assistant.doors import forms
 from assistant.doors.asking import Answering, Asking
+from assistant.doors.show.json import has_words, hit_to_json, source_to_json, to_json
+from assistant.doors.show.text import as_text
 from assistant.doors.workers import Workers
+from assistant.language.marks import plain
 from assistant.schema import Answer
-from assistant.show import as_text, has_words, hit_to_json, plain, source_to_json, to_json
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import Filters
 from indexing.settings import Settings

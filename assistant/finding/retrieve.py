@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.finding.rerank import Reranker
-from assistant.question.understand import stem
+from assistant.language.words import stem
 from assistant.schema import Hit
 from indexing.schema import Filters, Passage, SourceInfo
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from assistant.finding.rerank import Reranker
 from assistant.finding.values import has_value, value_of
 from assistant.language.numerals import numbers_of
-from assistant.question.understand import STOPWORDS, Question, Wanted, content_terms, stem, words
+from assistant.language.words import STOPWORDS, content_terms, stem, words
+from assistant.question.question import Question, Wanted
 from assistant.schema import Evidence, Hit
 from indexing.schema import Sentence, TimeExpression
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from assistant.finding.select import AGAIN, Rarity, coverage, known_of
 from assistant.finding.values import NAME_KINDS, NUMBER_KINDS, TIME_KINDS, has_value, value_of
-from assistant.question.understand import Question
+from assistant.question.question import Question
 from assistant.schema import Evidence
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from assistant.question.understand import Question, Wanted, content_terms, stem
+from assistant.language.words import content_terms, stem
+from assistant.question.question import Question, Wanted
 from assistant.schema import AnswerDate, Evidence
 from indexing.schema import TimeExpression
-from indexing.times.rules import describe, iso
+from indexing.times.calendar import describe, iso
 
 AS_WRITTEN = "as written"
 

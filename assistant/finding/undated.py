@@ -12,8 +12,9 @@ from datetime import date
 
 from assistant.schema import Evidence
 from indexing.schema import Sentence, SourceInfo, TimeExpression
-from indexing.store.catalog import View
-from indexing.times.rules import describe, time_expressions
+from indexing.store.view import View
+from indexing.times.calendar import describe
+from indexing.times.expressions import time_expressions
 
 SAME_STORY = 0.8
 """Cosine similarity of two articles' mean passage vectors from which they tell the same story."""

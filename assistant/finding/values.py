@@ -1,7 +1,7 @@
 """Values of the kind a question asks for, found in a sentence: amounts, shares, counts, names.
 
 The extraction half of factoid question answering. Times are not found here: they are resolved when
-an article is indexed (`indexing.times.rules`).
+an article is indexed (`indexing.times`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from assistant.language.numerals import CURRENCY, DIGITS, MONEY_WORD, SCALE, WORDED, value_of_number
-from assistant.question.understand import STOPWORDS, Question, Wanted, content_terms, stem, words
+from assistant.language.words import STOPWORDS, content_terms, stem, words
+from assistant.question.question import Question, Wanted
 from assistant.schema import Evidence
 from indexing.schema import TimeExpression
 

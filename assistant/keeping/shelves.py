@@ -26,8 +26,9 @@ from indexing.errors import CorpusError, IndexBusy, IndexMismatch, UnreadableFil
 from indexing.reading import read
 from indexing.schema import SourceInfo, SyncReport
 from indexing.settings import Settings
-from indexing.store.catalog import View, storage_errors
 from indexing.store.joined import opened, untaken
+from indexing.store.tables import storage_errors
+from indexing.store.view import View
 from indexing.sync import Progress, sync
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from assistant.question.understand import STOPWORDS, content_terms, words
+from assistant.language.words import STOPWORDS, content_terms, words
 from indexing.schema import Filters, SourceInfo
-from indexing.times.rules import describe, parse_day
+from indexing.times.calendar import describe
+from indexing.times.expressions import parse_day
 
 
 @dataclass(frozen=True, slots=True)

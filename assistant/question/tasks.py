@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Iterator
 from enum import StrEnum
 
+from assistant.question.foreign import is_in_another_script, languages
+
 LONGEST = 120
 """Characters beyond which a text is no small talk, whatever it consists of."""
 
@@ -39,12 +41,10 @@ def task_of(text: str) -> Task:
             for task, pattern in _TASKS:
                 if pattern.fullmatch(said):
                     return task
-    if _is_in_another_script(text) or languages(text):
+    if is_in_another_script(text) or languages(text):
         return Task.FOREIGN
     return Task.QUESTION
 
-
-# How it is said. Patterns are matched with folded text: lower case, no punctuation, one spelling.
 
 _SPELLINGS = {
     wrong: right
@@ -92,46 +92,63 @@ def _any_of(*phrases: str) -> str:
 
 
 _NAMED = r"(?: (?:there|dateline|all|everyone|everybody|folks|team|again|you|friend|buddy|mate|bot|assistant|guys|ai|world|sir|madam|to you))*"
+
 _HELLO = _any_of(
     r"hi+|he+l+o+|hallo|hey+|heya|hiya|howdy|yo|greetings|gday",
     r"good (?:morning|afternoon|evening|day)|morning|evening",
 )
+
 _HOW_ARE_YOU = _any_of(
     r"how are you(?: doing)?(?: today)?|how is it going|how do you do|what is up|sup",
     r"(?:nice|pleased) to meet you|(?:are )?you there|any(?:one|body) there",
 )
+
 _GREETING = rf"(?:{_HELLO}{_NAMED}(?: {_HELLO}{_NAMED})*(?: {_HOW_ARE_YOU}{_NAMED})?|{_HOW_ARE_YOU}{_NAMED})"
 
 _PRAISE = _any_of(
     r"ok|okay|great|cool|nice|perfect|awesome|wonderful|excellent|good|lovely|amazing|wow|fantastic",
     r"alright|got it|i see|understood|well done|good job|nice one|(?:good|great) answer|makes sense|very (?:good|nice)",
 )
+
 _THANK = _any_of(
     r"thanks|thank you|many thanks|cheers|much appreciated|(?:i )?(?:really )?appreciate (?:it|that)",
     r"(?:that|this) (?:is|was) (?:(?:very|really|so) )?(?:helpful|useful|great|perfect|all i (?:needed|wanted))",
     r"very helpful|you are (?:great|awesome|amazing|the best)",
 )
+
 _SO_MUCH = (
     r"(?: (?:a (?:lot|bunch|million|ton)|so much|very much|kindly|again|indeed|dateline|man|mate|buddy|bot|all|there|anyway|in advance"
     r"|for (?:that|this|it|everything|the (?:help|answer|info|information)|(?:all )?your (?:help|time|answers?))))*"
 )
+
 _INTERJECTION = rf"(?:{_PRAISE}|k|oh|ah|yes|yeah|yep|no|well|super|brilliant|right|fine|sweet)"
+
 _THANKING = rf"(?:{_INTERJECTION} )*{_THANK}{_SO_MUCH}(?: (?:{_PRAISE}|{_THANK}{_SO_MUCH}))*"
 
 _TOOL = r"(?:tool|app|thing|bot|chatbot|assistant|website|page|chat)"
+
 _TEXTS = r"(?:news )?(?:articles?|sources?|documents?|files?|texts?)"
+
 _PAPERS = (
     rf"(?:{_TEXTS}|publishers?|newspapers|papers|outlets|stories|news stories|reports|publications)"
 )
+
 _ARCHIVE = (
     r"(?:the corpus|(?:your|this) (?:index|corpus|collection|library|database|archive|folder))"
 )
+
 _PLACE = rf"(?:there|here|in here|loaded|indexed|available|in {_ARCHIVE}|in the index)"
+
 _USE = r"(?:have|got|hold|use|know|know about|read|cover|search|access|have access to|rely on|work (?:with|from)|draw on|answer from|quote(?: from)?|cite|have (?:indexed|loaded))"
+
 _NEWSY = r"(?:news|headlines?|updates?|developments?|stories|story|articles?|reports?|events|information|info)"
+
 _NEW = r"(?:latest|newest|most recent|recent|breaking|todays|current|new|top)"
+
 _DIGEST = r"(?:summary|overview|recap|rundown|gist|synopsis|digest|briefing|tl dr)"
+
 _SHORT = r"(?:short|brief|quick|general|broad|high level|concise|executive|overall|news)"
+
 _ALL_OF_IT = rf"(?: (?:all|of|the|your|these|those|this|my|each|every|everything|whole|entire|it all|all of it|articles?|news|documents?|sources|files|texts|stories|corpus|collection|contents?|you have|briefly|quickly|in (?:brief|short|a few (?:words|sentences))|from|across|in {_ARCHIVE}))*"
 
 _HELPS = _any_of(
@@ -149,6 +166,7 @@ _HELPS = _any_of(
     r"are you (?:an? )?(?:real )?(?:bot|robot|human|person|ai|machine|computer|chatbot|chatgpt|llm|program)",
     r"who (?:made|built|created|wrote|developed|trained) you",
 )
+
 _LISTS = _any_of(
     rf"(?:what|which|how many)(?: of the)? {_PAPERS} (?:do|can|did|would) you {_USE}(?: {_PLACE})?",
     rf"(?:what|which|how many) {_PAPERS} (?:have you (?:got|read|indexed|loaded)|are you (?:using|based on|reading)|you (?:have|know))(?: {_PLACE})?",
@@ -161,6 +179,7 @@ _LISTS = _any_of(
     r"where (?:do|did) you (?:get|take|find) (?:your|the|all this) (?:information|info|answers|data|news|facts|articles)(?: from)?",
     r"where (?:do|does) your (?:information|info|answers|data|news|facts) come from|what are (?:you|your answers) based on|what do you base your answers on",
 )
+
 _NEWS = _any_of(
     rf"what is (?:new|news|happening|going on|in the news|the news|(?:the |your )?(?:latest|newest|most recent|last)(?: {_NEWSY})?)",
     rf"what are (?:the|your) {_NEW} {_NEWSY}|what are the (?:news|headlines|updates)",
@@ -173,6 +192,7 @@ _NEWS = _any_of(
     r"when (?:was|is|were) (?:the|your) (?:latest|newest|last|most recent) (?:articles?|story|source|document)(?: (?:published|written|from|dated))?",
     r"catch me up|bring me up to (?:date|speed)|what (?:did i miss|have i missed)",
 )
+
 _SUMMARY = _any_of(
     rf"(?:summarize|sum up|sum it all up|recap|brief me(?: on)?|{_DIGEST}){_ALL_OF_IT}",
     rf"(?:(?:give|show|write|make|provide|get|do)(?: me| us)? )?(?:(?:a|an|the|your|some) )?(?:{_SHORT} )*{_DIGEST}{_ALL_OF_IT}",
@@ -182,6 +202,7 @@ _SUMMARY = _any_of(
     rf"(?:(?:what are|list|give me|show me) )?(?:the |your )?(?:main|key|most important|major) (?:points|topics|themes|takeaways|stories)(?: in)?{_ALL_OF_IT}",
     r"(?:what|which) (?:topics|subjects|themes) (?:(?:do|can) (?:you|the articles) (?:cover|have|know(?: about)?|discuss)|are (?:there|covered))|(?:what are )?(?:the )?topics",
 )
+
 _TASKS = tuple(
     (task, re.compile(pattern))
     for task, pattern in (
@@ -206,6 +227,7 @@ _BEFORE = re.compile(
     r"|i (?:would like|would love|want|need)(?: you)?(?: to(?: (?:know|see|get|have|hear))?)?|let me (?:see|have|know)|tell (?:me|us)"
     r"|do you (?:have|know)|have you(?: got)?|you (?:got|have)|(?:is|are) there) )+"
 )
+
 _AFTER = re.compile(
     r" (?:please|now|then|dateline|thanks|thank you|again|here|right now|today|at the moment|currently|actually|bot|buddy|mate|sir"
     r"|for me|to me|lately|recently|these days|so far|exactly)$"
@@ -222,114 +244,3 @@ def _readings(said: str) -> Iterator[str]:
         if ended == said:
             return
         said = ended
-
-
-# Other languages, told by the words that no sentence does without. None of these is an English word
-# but German "die"; a name may hold two articles or prepositions ("von der Leyen", "Banco de la
-# Nación"), so one of the words found must be of the first kind, verbs, pronouns and question words.
-
-_FUNCTION_WORDS = {
-    language: (frozenset(telling.split()), frozenset(others.split()), frozenset(shared.split()))
-    for language, (telling, others, shared) in {
-        "French": (
-            "quand qui quoi quel quelle quels quelles où pourquoi combien qu sont était étaient être avoir"
-            " peut peuvent doit doivent je vous ils elles",
-            "que est le la les des du de et ou dans sur pour avec nous ce cette ces au aux entre"
-            " ne il elle une ont tu été",
-            "on a",
-        ),
-        "German": (
-            "wann wer wie warum wieso weshalb welche welcher welches welchen wieviel ist sind wird werden"
-            " wurde wurden haben kann können koennen muss müssen sollen nicht kein keine ich wir gibt dass",
-            "der das dem des ein eine einer einem einen und oder mit für von vom zu zum zur bei beim auf"
-            " aus nach über zwischen gegen seit als auch sich sie es die wo",
-            "was in an so will",
-        ),
-        "Spanish": (
-            "¿ cuándo cuando quién quien quiénes qué cuál cual cuáles dónde donde cómo cuánto cuántos cuántas"
-            " está están fue fueron tiene tienen puede pueden debe usted ustedes nosotros",
-            "que es el la los las una del de y en entre por para se más pero también este esta como",
-            "a no me",
-        ),
-        "Italian": (
-            "quando quale quali perché quanto quanti quante sono è hanno può possono deve questo questa"
-            " noi loro",
-            "chi che cosa il gli la le una della delle degli dei del di da nel nella nell dell sul"
-            " sulla dalla al alla tra fra anche più e",
-            "a i in",
-        ),
-        "Portuguese": (
-            "quando quem qual quais onde porque quanto quantos quantas é está estão foram pode podem deve"
-            " não nao você vocês voce nós eles elas isso",
-            "que o os uma da dos das de em na nos nas para por ao se mais como sobre entre pelo pela foi"
-            " são tem",
-            "a as no do me",
-        ),
-        "Dutch": (
-            "wanneer wie wat waar waarom welke hoeveel zijn wordt worden werd heeft hebben niet geen kunnen"
-            " moet moeten zullen ik jij wij zij hij",
-            "de het een voor bij naar uit aan ook maar dat deze dit en te",
-            "is in of was we over had me",
-        ),
-        "Polish": (
-            "kiedy kto gdzie dlaczego jaki jaka jakie ile jest są był była było będzie nie czy się mają"
-            " może",
-            "w z na że dla od po o oraz przez przed między lub jak co tego ta",
-            "a i do to",
-        ),
-        "Swedish": (
-            "när vem vad varför vilken vilket vilka är blir blev inte jag måste finns",
-            "och att det som ett på för av från eller mellan med en har hur de",
-            "i under so",
-        ),
-        "Danish": (
-            "hvornår hvem hvad hvorfor hvordan hvilken hvilket hvilke hvor ikke jeg blev bliver skal",
-            "og det en på af fra med som der mellem eller har når",
-            "for at i have under",
-        ),
-        "Norwegian": (
-            "hvem hva hvorfor hvordan hvilken hvilket hvilke hvor ikke jeg ble blir skal",
-            "og det en på av fra med som mellom eller har når",
-            "for at i under",
-        ),
-        "Czech": (
-            "kdy kdo kde proč jaký jaká jaké kolik jsou byl byla bylo bude není který která které",
-            "se že na v pro od nebo mezi je jak co ve",
-            "a do to",
-        ),
-        "Romanian": (
-            "când cine unde cât câte este sunt fost",
-            "ce la o pe cu pentru între al și şi că de nu",
-            "in a",
-        ),
-        "Turkish": (
-            "nedir nerede neden nasıl kaç hangi değil",
-            "ne ve bir bu için ile kim mı ama yok olan",
-            "",
-        ),
-    }.items()
-}
-_ENGLISH = frozenset(
-    """a about after all an and any are as at be because been before between but by can could did do does
-    for from had has have he her his how i if in is it its me my no not of on or our over said say says
-    she should so than that the their them then there these they this those to under us was we were what
-    when where which who whose why will with would you your""".split()
-)
-
-
-def languages(text: str) -> list[str]:
-    """The languages other than English that `text` is evidently in, those told best."""
-    said = frozenset(re.findall(r"[^\W\d_]+|¿", unicodedata.normalize("NFC", text.lower())))
-    scores = {
-        language: len(said & telling) + len(said & others)
-        for language, (telling, others, shared) in _FUNCTION_WORDS.items()
-        if said & telling and not said & _ENGLISH - shared
-    }
-    best = max(scores.values(), default=0)
-    return [language for language, score in scores.items() if score == best >= 2]
-
-
-def _is_in_another_script(text: str) -> bool:
-    letters = [c for c in unicodedata.normalize("NFKC", text) if c.isalpha()]
-    other = sum(not unicodedata.name(c, "").startswith("LATIN ") for c in letters)
-    return other > 1 and 2 * other > len(letters)  # one alone is a symbol, such as π

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assistant.question.understand import STOPWORDS, content_terms, words
+from assistant.language.words import STOPWORDS, content_terms, words
 
 MOST_PARTS = 4
 _WH = r"(?:what|which|who|whom|whose|when|where|why|how)"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assistant.question.understand import content_terms
+from assistant.language.words import content_terms
 from assistant.suggesting.phrases import (
     is_because,
     is_counted,

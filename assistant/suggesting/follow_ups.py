@@ -16,12 +16,13 @@ from itertools import islice
 
 from assistant.finding.select import LEANS, coverage, is_same, quotable, stems_of
 from assistant.finding.support import calibration
-from assistant.question.understand import content_terms, understand
+from assistant.language.words import content_terms
+from assistant.question.understand import understand
 from assistant.schema import Answer, Citation, Status
 from assistant.suggesting.clauses import Made, Told, questions_of
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import SourceInfo
-from indexing.store.catalog import StoredPassage, View
+from indexing.store.view import StoredPassage, View
 
 LONGEST = 90
 """Characters of a question."""

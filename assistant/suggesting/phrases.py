@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from assistant.finding.select import stems_of
 from assistant.language.numerals import CURRENCY, MONEY_WORD
-from assistant.question.understand import PEOPLES, STOPWORDS
+from assistant.language.places import PEOPLES
+from assistant.language.words import STOPWORDS
 
 if TYPE_CHECKING:
     from spacy.tokens import Token

@@ -22,7 +22,8 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from assistant.show import Line, lines, long_date, plain
+from assistant.doors.show.parts import Line, lines
+from assistant.language.marks import long_date, plain
 from eval.gate import Change, Comparison, Verdict, by_split, by_type, overall
 from eval.metrics import BY_NAME, MEASURES, percent
 from eval.reporting.report import confidence_of, counted, failure_counts, judged_figures, latency

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from assistant.show import plain
+from assistant.language.marks import plain
 from eval.gate import Change, Verdict, by_split, by_type, overall
 from eval.metrics import BY_NAME, MEASURES
 from eval.model_use import Did, Tally, tally

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from assistant.answering.engines import SENTENCES
 from assistant.answering.generate import Writer, Written, read_marks
-from assistant.answering.models.call import ChatModel, Message, Usage, never
+from assistant.answering.models.call import ChatModel, Usage, never
+from assistant.answering.models.names import Message
 from assistant.checking.check import ClaimVerifier
 from assistant.checking.reading import Cited
 from assistant.schema import Evidence

@@ -23,7 +23,8 @@ from indexing.embed import open_embedder
 from indexing.errors import SettingsError
 from indexing.schema import Sentence
 from indexing.settings import BUNDLED, Settings
-from indexing.store.catalog import Catalog, View
+from indexing.store.catalog import Catalog
+from indexing.store.view import View
 from indexing.sync import sync
 
 AS_OF = date(2026, 11, 22)

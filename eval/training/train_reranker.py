@@ -46,7 +46,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.question.understand import STOPWORDS, content_terms, words
+from assistant.language.words import STOPWORDS, content_terms, words
 from indexing import chunk
 from indexing.reading import clean, read
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from indexing.reading.published import header_date, visible_lines
 from indexing.schema import Document
-from indexing.times import rules as dates
 
 _CHARS = 60
 _HEAD = 10
@@ -149,7 +149,7 @@ def _from_header(lines: Sequence[tuple[str, bool]], language: str) -> str | None
     """ "USA TODAY, 2015-09-04", "TechCrunch | 26 September 2023 | By Jane Doe"."""
     head = lines[:_HEAD]
     for number, (line, heading) in enumerate(head):
-        if heading or len(line) > 120 or not (found := dates.header_date(line, language)):
+        if heading or len(line) > 120 or not (found := header_date(line, language)):
             continue
         before, rest = found[0], line[len(found[0]) :]
         if not before or before[-1] not in ",|·•–—-" or re.search(r"\d\s{0,3}\(|\d\s/[A-Z]", rest):
@@ -350,7 +350,7 @@ def publisher(document: Document, text: str) -> str | None:
     metadata = dict(document.metadata)
     if stated := " ".join(metadata.get("publisher", "").split()):
         return stated
-    lines = dates.visible_lines(document)
+    lines = visible_lines(document)
     return (
         _from_header(lines, metadata.get("language", ""))
         or _from_dateline(text)

@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 from indexing.copies import PERMUTATIONS, SAME_VOICE
 from indexing.errors import IndexMismatch, IndexMissing
 from indexing.schema import EVERYTHING, Filters, SourceInfo, Span, TimeExpression
-from indexing.store.catalog import Catalog, StoredPassage, View, check_meta, read_meta
+from indexing.store.catalog import Catalog
+from indexing.store.tables import check_meta, read_meta
+from indexing.store.view import StoredPassage, View
 
 ID_BITS = 48
 """A passage's id is its own index's, with that index's place above these bits."""

@@ -26,16 +26,25 @@ from chainlit.config import config
 from chainlit.types import ThreadDict
 from fastapi import FastAPI, UploadFile
 
-from assistant import show
 from assistant.doors.asking import Answering
 from assistant.doors.chat import export, ratings, sign_in
 from assistant.doors.chat.data_layer import DataLayer
 from assistant.doors.chat.words import count, say
 from assistant.doors.conversation import Conversation, limits_from, metadata_of, resumed
+from assistant.doors.show.json import citation_from_json, has_words
+from assistant.doors.show.markdown import (
+    as_markdown,
+    claim_as_markdown,
+    dropped_as_markdown,
+    escape_markdown,
+)
+from assistant.doors.show.page import article_view, source_view, to_view
+from assistant.doors.show.parts import LEFT_OUT
 from assistant.doors.workers import Workers
 from assistant.keeping.conversations import open_conversations
 from assistant.keeping.people import LOCAL
 from assistant.keeping.shelves import Shelf, Shelves
+from assistant.language.marks import short_date
 from assistant.schema import Answer, Claim
 from indexing.errors import DatelineError, SettingsError
 from indexing.reading.read import SUPPORTED
@@ -194,7 +203,7 @@ async def reply(message: cl.Message) -> None:
         if question and all(added):
             await _reply(message.id, question)
     except DatelineError as exc:
-        await cl.ErrorMessage(content=show.escape_markdown(str(exc))).send()
+        await cl.ErrorMessage(content=escape_markdown(str(exc))).send()
     except Exception:
         log.exception("no answer")
         await cl.ErrorMessage(content=say("apology")).send()
@@ -245,15 +254,15 @@ async def _reply(id: str, question: str) -> None:
         raise item  # not inside the step: it would show the text of any error in the page
     conversation.answer(id, item, limits.said())
     if item.dropped:
-        left_out = say("left_out", label=show.LEFT_OUT, count=len(item.dropped))
+        left_out = say("left_out", label=LEFT_OUT, count=len(item.dropped))
         async with cl.Step(name=left_out, type="tool", icon="scissors") as step:
-            step.output = show.dropped_as_markdown(item)
+            step.output = dropped_as_markdown(item)
     # The element draws the answer, with buttons for its marks. The Markdown under it, which the
     # style sheet hides as soon as the element is drawn, is what streams, what is copied and kept.
-    shown.content = show.as_markdown(item)
+    shown.content = as_markdown(item)
     shown.metadata = metadata_of(id, item, limits)
     voices = {info.source: info.voice for info in sources}
-    view = show.to_view(item, limits.as_of or date.today(), voices)
+    view = to_view(item, limits.as_of or date.today(), voices)
     drawn = cl.CustomElement(name="Answer", props={**view, "within": limits.said()})
     drawn.props["element"] = drawn.id
     shown.elements = [drawn]  # type: ignore[list-item]
@@ -308,7 +317,7 @@ async def stop(sid: str) -> None:
 
 def _claim_as_markdown(claim: Claim) -> str:
     marks = "".join(f"[{n}]" for n in claim.citations if f"[{n}]" not in claim.text)
-    return show.claim_as_markdown(f"{claim.text} {marks}".rstrip(), claim.citations)
+    return claim_as_markdown(f"{claim.text} {marks}".rstrip(), claim.citations)
 
 
 # Conversations that are opened again
@@ -363,14 +372,14 @@ async def open_source(action: cl.Action) -> None:
     if not isinstance(listed, list) or not isinstance(at, int) or not 0 <= at < len(listed):
         return
     try:
-        citation = show.citation_from_json(listed[at])
+        citation = citation_from_json(listed[at])
     except ValueError:
         return
     found = await _opened(citation.source)
     if found is None:
         return
     raw, file = found
-    view = show.source_view(citation, raw, date.today())
+    view = source_view(citation, raw, date.today())
     nearest = action.payload.get("nearest") is True
     props = {**view, "file": file, "list": listed, "at": at, "nearest": nearest}
     await _open_panel("Source", props, say("source_title", number=citation.number))
@@ -383,7 +392,7 @@ async def _open_article(source: str) -> None:
         return
     raw, file = found
     info = await _read(lambda assistant: assistant.source(source))
-    view = show.article_view(info, raw, date.today())
+    view = article_view(info, raw, date.today())
     await _open_panel("Source", {**view, "file": file}, say("article_title"))
 
 
@@ -483,7 +492,7 @@ def _library() -> Callable[[str], dict[str, Any]]:
         infos = opening().sources()
         scopes = {info.source: "person" for info in kept.sources()}
         scopes |= {info.source: "conversation" for info in here.sources()}
-        found = [info for info in infos if show.has_words(info, query)]
+        found = [info for info in infos if has_words(info, query)]
         found.sort(key=lambda info: (info.published or date.min, info.title), reverse=True)
         found.sort(key=lambda info: info.source not in scopes)
         items = [{**_listed(info), "scope": scopes.get(info.source)} for info in found[:LISTED]]
@@ -497,7 +506,7 @@ def _listed(info: SourceInfo) -> dict[str, Any]:
         "source": info.source,
         "title": info.title,
         "publisher": info.publisher,
-        "day": show.short_date(info.published),
+        "day": short_date(info.published),
         "passages": info.passages,
         "repeats": info.voice if info.voice != info.source else None,
     }
@@ -566,11 +575,11 @@ async def _upload(element: Any) -> bool:
             problem = str(exc)
         step.name = say("added" if infos else "not_added", file=name)
     if problem:
-        await cl.ErrorMessage(content=show.escape_markdown(problem)).send()
+        await cl.ErrorMessage(content=escape_markdown(problem)).send()
         return False
     drawn = cl.CustomElement(name="Uploaded", props=_uploaded(infos, "conversation"))
     drawn.props["element"] = drawn.id
-    told = cl.Message(content=say("added", file=show.escape_markdown(name)))
+    told = cl.Message(content=say("added", file=escape_markdown(name)))
     told.elements = [drawn]  # type: ignore[list-item]
     await told.send()
     return True

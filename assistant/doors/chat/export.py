@@ -18,8 +18,19 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from assistant import show
 from assistant.doors.chat.words import words
+from assistant.doors.show.markdown import claim_as_markdown, dropped_as_markdown, escape_markdown
+from assistant.doors.show.page import is_web_address
+from assistant.doors.show.parts import (
+    LEFT_OUT,
+    NEAREST,
+    NOT_FOUND,
+    UNNAMED,
+    agreement_lead,
+    lines,
+    rule_of,
+)
+from assistant.language.marks import distance_of, long_date, marks, plain, reduced_date, short_date
 from assistant.schema import Agreement, Answer, AnswerDate, Citation, Status
 from indexing.settings import QUOTES
 
@@ -64,10 +75,10 @@ class Words:
 
 WORDS = Words(
     **words()["export"],
-    not_found=show.NOT_FOUND,
-    nearest=show.NEAREST,
-    left_out=show.LEFT_OUT,
-    unnamed=show.UNNAMED,
+    not_found=NOT_FOUND,
+    nearest=NEAREST,
+    left_out=LEFT_OUT,
+    unnamed=UNNAMED,
 )
 LONGEST_NAME = 80
 UNREADABLE_NAME = "conversation"
@@ -102,7 +113,7 @@ def file_name(title: str, suffix: str) -> str:
 
 def _moment(when: datetime) -> str:
     """`22 November 2026, 14:05 UTC`."""
-    return f"{show.long_date(when.date())}, {when:%H:%M} {when.tzname() or ''}".rstrip()
+    return f"{long_date(when.date())}, {when:%H:%M} {when.tzname() or ''}".rstrip()
 
 
 def _text(answer: Answer) -> str:
@@ -124,7 +135,7 @@ def _writer(answer: Answer) -> str:
 
 
 def _day(published: date | None) -> str:
-    return show.long_date(published) if published else WORDS.undated
+    return long_date(published) if published else WORDS.undated
 
 
 def _span(citation: Citation) -> str:
@@ -141,18 +152,18 @@ def _name(citation: Citation) -> str:
 
 def _short_name(citation: Citation) -> str:
     """`A paper, 5 Feb 2026`."""
-    return f"{_name(citation)}, {show.short_date(citation.published)}"
+    return f"{_name(citation)}, {short_date(citation.published)}"
 
 
 def _link(citation: Citation) -> str | None:
     """The article's address, where it may be a link and reads as what it is."""
     url = citation.url
-    return url if url and show.is_web_address(url) and show.plain(url) == url else None
+    return url if url and is_web_address(url) and plain(url) == url else None
 
 
 def _paragraphs(quote: str) -> list[list[str]]:
     """The lines of a quote, cut at empty ones."""
-    parts = re.split(r"\n\s*\n", "\n".join(map(show.plain, quote.splitlines())))
+    parts = re.split(r"\n\s*\n", "\n".join(map(plain, quote.splitlines())))
     return [lines for part in parts if (lines := [line for line in part.split("\n") if line])]
 
 
@@ -172,29 +183,29 @@ def as_markdown(title: str, turns: Sequence[Turn], exported: datetime) -> str:
 
 def _as_heading(text: str) -> str:
     # Number signs after a space would close the heading and be lost.
-    return re.sub(r"(?<= )(#+)$", r"\\\1", show.escape_markdown(text))
+    return re.sub(r"(?<= )(#+)$", r"\\\1", escape_markdown(text))
 
 
 def _turn_as_markdown(turn: Turn) -> list[str]:
     about = [f"**{_status(turn)}**", WORDS.asked.format(_moment(turn.asked))]
     if turn.answer and (writer := _writer(turn.answer)):
-        about.append(show.escape_markdown(writer))
+        about.append(escape_markdown(writer))
     blocks = [f"## {_as_heading(turn.question) or WORDS.no_question}", " · ".join(about)]
     if turn.within:
-        blocks.append(WORDS.limited.format(show.escape_markdown(turn.within)))
+        blocks.append(WORDS.limited.format(escape_markdown(turn.within)))
     if turn.answer is None:
         return [*blocks, WORDS.never_came]
     return [block for block in [*blocks, *_answer_as_markdown(turn.answer)] if block]
 
 
 def _answer_as_markdown(answer: Answer) -> list[str]:
-    blocks = [show.claim_as_markdown(_text(answer), [c.number for c in answer.citations])]
+    blocks = [claim_as_markdown(_text(answer), [c.number for c in answer.citations])]
     if answer.notice:
-        blocks.append(f"**{WORDS.note}:** {show.escape_markdown(answer.notice)}")
+        blocks.append(f"**{WORDS.note}:** {escape_markdown(answer.notice)}")
     if answer.dates:
         dates = "\n".join(map(_date_as_markdown, answer.dates))
         blocks += [f"### {WORDS.dates}", dates, WORDS.counted]
-    if lead := show.agreement_lead(answer):
+    if lead := agreement_lead(answer):
         blocks += [f"### {lead}", _agreement_as_markdown(answer)]
     if answer.citations:
         blocks.append(f"### {WORDS.sources}")
@@ -203,45 +214,45 @@ def _answer_as_markdown(answer: Answer) -> list[str]:
         blocks.append(f"### {WORDS.nearest}")
         blocks += map(_citation_as_markdown, answer.closest)
     if answer.dropped:
-        blocks += [f"### {WORDS.left_out}", show.dropped_as_markdown(answer)]
+        blocks += [f"### {WORDS.left_out}", dropped_as_markdown(answer)]
     return blocks
 
 
 def _marks(numbers: Sequence[int]) -> str:
-    return show.escape_markdown(show.marks(numbers))
+    return escape_markdown(marks(numbers))
 
 
 def _date_as_markdown(when: AnswerDate) -> str:
-    day = show.escape_markdown(show.reduced_date(when.date))
-    told = ", ".join(part for part in (show.rule_of(when), show.distance_of(when)) if part)
-    return f"- **{day}**: {show.escape_markdown(told)} {_marks(when.citations)}".rstrip()
+    day = escape_markdown(reduced_date(when.date))
+    told = ", ".join(part for part in (rule_of(when), distance_of(when)) if part)
+    return f"- **{day}**: {escape_markdown(told)} {_marks(when.citations)}".rstrip()
 
 
 def _agreement_as_markdown(answer: Answer) -> str:
     rows = [f"| {WORDS.value} | {WORDS.stated_by} |", "| --- | --- |"]
     for value in answer.agreement:
         stating = "; ".join(
-            f"{_marks([c.number])} {show.escape_markdown(_short_name(c))}"
+            f"{_marks([c.number])} {escape_markdown(_short_name(c))}"
             for c in _stating(value, answer)
         )
-        rows.append(f"| {show.escape_markdown(value.value)} | {stating} |")
+        rows.append(f"| {escape_markdown(value.value)} | {stating} |")
     return "\n".join(rows)
 
 
 def _citation_as_markdown(citation: Citation) -> str:
-    title = show.escape_markdown(citation.title) or show.escape_markdown(citation.source)
+    title = escape_markdown(citation.title) or escape_markdown(citation.source)
     about = [
         f"{_marks([citation.number])} **{title}**",
-        show.escape_markdown(citation.publisher or WORDS.unnamed),
+        escape_markdown(citation.publisher or WORDS.unnamed),
         _day(citation.published),
-        show.escape_markdown(citation.source + _span(citation)),
+        escape_markdown(citation.source + _span(citation)),
     ]
     if citation.page is not None:
         about.append(WORDS.page.format(citation.page))
     if link := _link(citation):
         about.append(f"<{link}>")
     quote = "\n>\n".join(
-        "\n".join(f"> {show.escape_markdown(line)}" for line in lines)
+        "\n".join(f"> {escape_markdown(line)}" for line in lines)
         for lines in _paragraphs(citation.quote)
     )
     return f"{' · '.join(about)}\n\n{quote}".rstrip()
@@ -286,19 +297,19 @@ def _environment() -> Environment:
     )
     environment.globals["words"] = WORDS
     environment.filters.update(
-        agreement_lead=show.agreement_lead,
+        agreement_lead=agreement_lead,
         blocks=_blocks,
         by_number=_by_number,
         day=_day,
-        distance=show.distance_of,
+        distance=distance_of,
         link=_link,
         moment=_moment,
         name=_name,
         paragraphs=_paragraphs,
-        plain=show.plain,
-        reduced_date=show.reduced_date,
-        rule=show.rule_of,
-        short_date=show.short_date,
+        plain=plain,
+        reduced_date=reduced_date,
+        rule=rule_of,
+        short_date=short_date,
         short_name=_short_name,
         span=_span,
         status=_status,
@@ -312,14 +323,14 @@ def _harmless(value: Any) -> Any:
     """Words without the characters that reverse what follows, or that no file can hold."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return re.sub(r"\S+", lambda run: show.plain(run[0]), re.sub(r"[^\S\xa0]", " ", value))
+    return re.sub(r"\S+", lambda run: plain(run[0]), re.sub(r"[^\S\xa0]", " ", value))
 
 
 def _blocks(answer: Answer) -> list[Block]:
     """The answer's text as the page shows it; a mark stays on the line of the word before it."""
     blocks: list[Block] = []
     seen: set[str] = set()
-    for line in show.lines(_text(answer), [c.number for c in answer.citations]):
+    for line in lines(_text(answer), [c.number for c in answer.citations]):
         runs = []
         for piece, after in zip(line.pieces, (*line.pieces[1:], None), strict=True):
             is_marked = piece.kind == "text" and after is not None and after.kind == "mark"

@@ -1,5 +1,5 @@
 """What the page says in English, all of it in `assets/words.json`: for Chainlit's own parts, for our
-handlers and for our elements. An answer's own words are in `assistant.show`, shared by every front door.
+handlers and for our elements. An answer's own words are in `assistant.doors.show.text`, shared by every front door.
 """
 
 from __future__ import annotations

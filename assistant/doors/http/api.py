@@ -15,13 +15,19 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.routing import Match
 
-from assistant import show
 from assistant.doors import forms
 from assistant.doors.asking import Answering, Asking
 from assistant.doors.doctor import is_model_there
 from assistant.doors.http import schema
 from assistant.doors.http.problems import Problem, problem_of
 from assistant.doors.http.watch import Watch
+from assistant.doors.show.json import (
+    has_words,
+    hit_to_json,
+    report_to_json,
+    source_to_json,
+    to_json,
+)
 from assistant.doors.workers import Workers
 from assistant.schema import Answer, Claim
 from indexing.errors import CorpusError, DatelineError, IndexBusy
@@ -170,7 +176,7 @@ def add_routes(router: APIRouter, api: Api) -> None:
                 _events(items, asked.id), media_type="text/event-stream", headers=STREAM_HEADERS
             )
         answer = await api.answer(request, asked, engine)
-        return JSONResponse(show.to_json(answer, asked.id))
+        return JSONResponse(to_json(answer, asked.id))
 
     @router.post(
         "/api/search",
@@ -180,7 +186,7 @@ def add_routes(router: APIRouter, api: Api) -> None:
     )
     async def search(asked: schema.Search) -> dict[str, Any]:
         hits = await asyncio.to_thread(api.assistant.search, asked.query, asked.k, asked.filters)
-        return {"id": None, "retrieved": [show.hit_to_json(hit) for hit in hits]}
+        return {"id": None, "retrieved": [hit_to_json(hit) for hit in hits]}
 
     @router.get(
         "/api/sources",
@@ -194,9 +200,9 @@ def add_routes(router: APIRouter, api: Api) -> None:
         offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
     ) -> dict[str, Any]:
         infos = await asyncio.to_thread(api.assistant.sources)
-        found = [info for info in infos if show.has_words(info, query)]
+        found = [info for info in infos if has_words(info, query)]
         shown = found[offset : offset + limit]
-        return {"sources": [show.source_to_json(info) for info in shown], "total": len(found)}
+        return {"sources": [source_to_json(info) for info in shown], "total": len(found)}
 
     @router.get(
         "/api/sources/{source:path}",
@@ -220,7 +226,7 @@ def add_routes(router: APIRouter, api: Api) -> None:
         begin = min(start, len(text))
         stop = min(len(text) if end is None else max(end, begin), begin + LONGEST_TEXT)
         place = {"text": text[begin:stop], "start": begin, "end": stop, "length": len(text)}
-        return {**show.source_to_json(info), **place}
+        return {**source_to_json(info), **place}
 
     @router.post(
         "/api/index",
@@ -242,7 +248,7 @@ def add_routes(router: APIRouter, api: Api) -> None:
                 report = await asyncio.to_thread(sync, api.settings.corpus, api.settings)
             except IndexBusy:
                 raise busy from None
-        return show.report_to_json(report)
+        return report_to_json(report)
 
     @router.get(
         "/readyz",
@@ -302,7 +308,7 @@ async def _events(
         async with aclosing(items):
             async for item in items:
                 if isinstance(item, Answer):
-                    yield event("answer", show.to_json(item, id))
+                    yield event("answer", to_json(item, id))
                 else:
                     yield event("claim", {"text": item.text, "citations": list(item.citations)})
     except Exception as exc:

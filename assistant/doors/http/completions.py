@@ -16,10 +16,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from assistant import show
 from assistant.doors.http import schema
 from assistant.doors.http.api import NOT_FOUND, STREAM_HEADERS, Api, events_schema
 from assistant.doors.http.problems import Problem, problem_of
+from assistant.doors.show.json import citation_to_json, to_json
+from assistant.doors.show.markdown import as_markdown, claim_as_markdown
 from assistant.schema import Answer, Claim
 
 ITSELF = "dateline"
@@ -71,9 +72,9 @@ def add_routes(router: APIRouter, api: Api) -> None:
         answer = await api.answer(request, question, engine)
         message = {
             "role": "assistant",
-            "content": show.as_markdown(answer),
+            "content": as_markdown(answer),
             "refusal": None,
-            "citations": [show.citation_to_json(c) for c in answer.citations],
+            "citations": [citation_to_json(c) for c in answer.citations],
         }
         choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
         return JSONResponse(
@@ -82,7 +83,7 @@ def add_routes(router: APIRouter, api: Api) -> None:
                 "object": "chat.completion",
                 "choices": [choice],
                 "usage": _usage(answer),
-                "dateline": show.to_json(answer),
+                "dateline": to_json(answer),
             }
         )
 
@@ -125,14 +126,14 @@ async def _chunks(
             async for item in items:
                 if isinstance(item, Claim):
                     told.append(item)
-                    text = show.claim_as_markdown(item.text, item.citations)
+                    text = claim_as_markdown(item.text, item.citations)
                     yield chunk({"content": f"{text}\n\n"})
                     continue
                 if any(claim not in item.claims for claim in told):
                     yield chunk({"content": "---\n\n"})  # a model that failed: what follows counts
                     told = []
-                yield chunk({"content": show.as_markdown(item, told)})
-                yield chunk({}, "stop", dateline=show.to_json(item))
+                yield chunk({"content": as_markdown(item, told)})
+                yield chunk({}, "stop", dateline=to_json(item))
                 if usage:
                     counted = {**head, "object": "chat.completion.chunk", "choices": []}
                     yield _line({**counted, "usage": _usage(item)})

@@ -14,9 +14,19 @@ from datetime import date
 from typing import Any
 from urllib.parse import quote
 
-from assistant import show
+from assistant.doors.show.page import LEAD_CHARS, is_web_address
+from assistant.doors.show.parts import (
+    NEAREST,
+    NOT_FOUND,
+    UNNAMED,
+    Line,
+    Piece,
+    agreement_lead,
+    lines,
+    rule_of,
+)
+from assistant.language.marks import age, distance_of, marks, plain, reduced_date, short_date
 from assistant.schema import Answer, Citation, Claim
-from assistant.show import Line, Piece
 
 SECTION_CHARS = 3_000
 MESSAGE_BLOCKS = 50
@@ -60,7 +70,7 @@ _PARSED = re.compile(
 
 def mrkdwn(text: str) -> str:
     """`text` so that Slack's mrkdwn shows it as it stands, on one line."""
-    alike = _FORMATS.sub(lambda mark: _ALIKE[mark[0]], show.plain(text))
+    alike = _FORMATS.sub(lambda mark: _ALIKE[mark[0]], plain(text))
     escaped = html.escape(_PARSED.sub(_WORD_JOINER, alike), quote=False)
     # A line that begins so is a quotation, escaped or not.
     return _WORD_JOINER + escaped if escaped.startswith("&gt;") else escaped
@@ -69,7 +79,7 @@ def mrkdwn(text: str) -> str:
 def link(url: str | None, label: str) -> str:
     """`label` as a link where `url` may be one, else as text."""
     shown = mrkdwn(label).replace("|", "\u2223")
-    if url is None or not show.is_web_address(url):
+    if url is None or not is_web_address(url):
         return shown
     encoded = quote(url, safe="%/:?#[]@!$&'()*+,;=-._~", errors="replace").replace("&", "&amp;")
     return f"<{encoded}|{shown}>" if shown and len(encoded) <= LINK_CHARS else shown
@@ -100,14 +110,14 @@ def answered(
     """
     blocks = _question(asked)
     if answer.closest:
-        blocks.append(_header(show.NOT_FOUND))
+        blocks.append(_header(NOT_FOUND))
     blocks += _sections(_body(answer.text, answer.citations, is_lead=bool(answer.citations)))
     blocks += _sections(_dates(answer))
     blocks += _sections(_agreement(answer))
     if answer.citations or answer.closest:
         blocks.append({"type": "divider"})
     if answer.closest:
-        blocks.append(_section(f"_{show.NEAREST}:_"))
+        blocks.append(_section(f"_{NEAREST}:_"))
     for citation in answer.citations or answer.closest:
         blocks += _citation(citation, as_of)
     if step is not None:
@@ -120,7 +130,7 @@ def draft(claims: Sequence[Claim], asked: str = "") -> Message:
     blocks = _question(asked)
     numbers = {n for claim in claims for n in claim.citations}
     text = "\n\n".join(_marked(claim) for claim in claims)
-    blocks += _sections(_runs(show.lines(text, sorted(numbers)), is_lead=True))
+    blocks += _sections(_runs(lines(text, sorted(numbers)), is_lead=True))
     (first, *_) = _split([*blocks, _context(STILL_WRITING)])
     return _message(first)
 
@@ -149,7 +159,7 @@ def noted(blocks: Iterable[Mapping[str, Any]], is_up: bool) -> Message:
 
 
 def _marked(claim: Claim) -> str:
-    missing = show.marks([n for n in claim.citations if f"[{n}]" not in claim.text])
+    missing = marks([n for n in claim.citations if f"[{n}]" not in claim.text])
     return f"{claim.text} {missing}".rstrip()
 
 
@@ -158,18 +168,18 @@ def _question(asked: str) -> list[Block]:
 
 
 def _body(text: str, citations: Sequence[Citation], *, is_lead: bool) -> Iterator[str]:
-    return _runs(show.lines(text, [c.number for c in citations]), is_lead=is_lead)
+    return _runs(lines(text, [c.number for c in citations]), is_lead=is_lead)
 
 
 def _dates(answer: Answer) -> Iterator[str]:
     for when in answer.dates:
-        about = ", ".join(part for part in (show.rule_of(when), show.distance_of(when)) if part)
-        day = Piece("strong", show.reduced_date(when.date))
+        about = ", ".join(part for part in (rule_of(when), distance_of(when)) if part)
+        day = Piece("strong", reduced_date(when.date))
         yield from _run(Line(False, (day, Piece("text", f": {about} "), *_marks(when.citations))))
 
 
 def _agreement(answer: Answer) -> Iterator[str]:
-    lead = show.agreement_lead(answer)
+    lead = agreement_lead(answer)
     if lead is None:
         return
     pieces = [Piece("strong", lead), Piece("text", ": ")]
@@ -186,12 +196,12 @@ def _citation(citation: Citation, as_of: date) -> Iterator[Block]:
     """The quote, and under it where it is from: one block, unless it is longer than that."""
     number = Piece("mark", str(citation.number))
     rows = list(_run(Line(False, (number, Piece("text", f" “{citation.quote}”")))))
-    publisher = citation.publisher or show.UNNAMED
-    day = show.short_date(citation.published)
+    publisher = citation.publisher or UNNAMED
+    day = short_date(citation.published)
     about = [
         link(citation.url, _shortened(citation.title or citation.source)),
         mrkdwn(_shortened(publisher)),
-        f"{day}, {show.age(citation.published, as_of)}" if citation.published else "no date given",
+        f"{day}, {age(citation.published, as_of)}" if citation.published else "no date given",
     ]
     page = [f"page {citation.page}"] if citation.page is not None else []
     yield from map(_section, _packed([*rows, ", ".join([*about, *page])], "\n"))
@@ -217,7 +227,7 @@ def _runs(lines: Iterable[Line], *, is_lead: bool) -> Iterator[str]:
 
 def _strong(line: Line) -> Line:
     """The line in bold but for its marks, unless it is too long to stand out so."""
-    if sum(len(p.text) for p in line.pieces) > show.LEAD_CHARS:
+    if sum(len(p.text) for p in line.pieces) > LEAD_CHARS:
         return line
     pieces: list[Piece] = []
     for piece in line.pieces:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, replace
 
-from assistant import show
 from assistant.doors.conversation import HISTORY_TURNS, Limits, metadata_of
+from assistant.doors.show.json import from_json
+from assistant.doors.show.markdown import as_markdown
 from assistant.keeping.conversations import Conversations, now
 from assistant.keeping.tables import Step, Whole
 from assistant.schema import Answer
@@ -97,7 +98,7 @@ class Kept:
             type="assistant_message",
             name="Dateline",
             created_at=now(),
-            output=show.as_markdown(answer),
+            output=as_markdown(answer),
             metadata=metadata_of(question_id, answer, limits),
         )
         try:
@@ -156,7 +157,7 @@ def _answer_of(step: Step) -> Answer | None:
     if step.type != "assistant_message":
         return None
     try:
-        return show.from_json(step.metadata.get("answer"))
+        return from_json(step.metadata.get("answer"))
     except ValueError:
         return None
 

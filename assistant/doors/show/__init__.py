@@ -1,0 +1,1 @@
+"""Answers as text, Markdown, JSON and the page's elements: pure functions."""
