@@ -607,7 +607,7 @@ def _settings(settings: Settings | None, changes: Mapping[str, Any]) -> Settings
         for name, value in changes.items()
     }
     if settings is None:
-        from assistant.doors.cli import environment
+        from indexing.settings import environment
 
         return Settings.from_env(environment(), **given)
     if not given:

@@ -14,10 +14,10 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.doors.cli import a_count, a_day, environment, print_json, progress_bar
+from assistant.doors.arguments import NewCommand, a_count, a_day, print_json, progress_bar
 from assistant.language.marks import plain
 from indexing.errors import SettingsError
-from indexing.settings import QUOTES, Settings
+from indexing.settings import QUOTES, Settings, environment
 
 if TYPE_CHECKING:
     from eval.cases import Case, QuestionSet
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 JUDGE_TIMEOUT_S = 60
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Makes `parser` that of `dateline eval`."""
-    parser.set_defaults(run=_evaluate)
+def add_command(new_command: NewCommand) -> None:
+    """Adds `dateline eval` to the commands."""
+    parser = new_command("eval", _evaluate, "measure the answers to questions with known answers")
     parser.add_argument(
         "--set", type=Path, metavar="PATH",
         help="the questions: a .jsonl file, or a folder with questions.jsonl and corpus/ (default: ours over corpus/)",

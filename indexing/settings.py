@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -203,3 +204,17 @@ def _check_sign_in(settings: Settings) -> None:
             "DATELINE_SIGN_IN is oidc and other machines are served: set DATELINE_PUBLIC_URL, the "
             "address that the provider sends people back to"
         )
+
+
+def environment() -> dict[str, str]:
+    """The process's environment over the lines of `.env` in the working directory, where there is one."""
+    found: dict[str, str] = {}
+    if Path(".env").is_file():
+        from dotenv import dotenv_values
+
+        try:
+            read = dotenv_values(".env")
+        except (OSError, UnicodeDecodeError) as exc:
+            raise SettingsError(f"the file .env cannot be read: {exc}") from exc
+        found = {key: value for key, value in read.items() if value is not None}
+    return {**found, **os.environ}

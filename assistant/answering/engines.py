@@ -23,9 +23,12 @@ from indexing.settings import BUNDLED, QUOTES, Settings
 
 SENTENCES = 10
 """Sentences a model is given to answer from."""
+
 SHORT_REPLY = 120
 """Tokens of a reply that is a question or a list of numbers."""
+
 LONGEST_REWRITE = 300
+
 OTHER_WORDS = 3
 
 

@@ -12,21 +12,25 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import date
-from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assistant.doors.arguments import Run, a_count, a_day, print_json, progress_bar
 from indexing.errors import DatelineError, SettingsError
-from indexing.settings import Settings
+from indexing.settings import Settings, environment
 
 if TYPE_CHECKING:
     from assistant.schema import Answer, Claim
     from assistant.service import Assistant
     from indexing.schema import Filters
-    from indexing.sync import Progress
+
+
+COMMANDS = "dateline.commands"
+"""The entry points of packages that add commands: functions that are given a `NewCommand`."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         try:
             given = sys.argv[1:] if argv is None else argv
-            arguments = _parser(with_eval=given[:1] == ["eval"]).parse_args(given)
+            arguments = _parser(given).parse_args(given)
             return int(arguments.run(arguments))
         finally:
             sys.stdout.flush()
@@ -69,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-def _parser(with_eval: bool) -> argparse.ArgumentParser:
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dateline",
         description="Ask a folder of news articles; every sentence of the answer is cited to its source.",
@@ -77,7 +81,7 @@ def _parser(with_eval: bool) -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    def command(name: str, run: Callable[[argparse.Namespace], int] | None, help_: str) -> Any:
+    def command(name: str, run: Run, help_: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=help_, description=help_)
         added.set_defaults(run=run)
         added.add_argument(
@@ -167,10 +171,10 @@ def _parser(with_eval: bool) -> argparse.ArgumentParser:
     )
     keys.add_argument("--json", action="store_true", help="print the keys as JSON")
 
-    evaluate = command("eval", None, "measure the answers to questions with known answers")
-    if with_eval:
-        # That package stands above this one, which knows it by name only.
-        import_module("eval.cli").add_arguments(evaluate)
+    if not given or given[0] not in commands.choices:
+        # Looking for what other packages bring takes a while, so `ask` does not wait for it.
+        for entry in entry_points(group=COMMANDS):
+            entry.load()(command)
     return parser
 
 
@@ -186,21 +190,6 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def a_day(text: str) -> date:
-    """An argument such as 2026-02-04."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-02-04") from None
-
-
-def a_count(text: str) -> int:
-    """An argument that is a whole number of 1 or more."""
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)
-
-
 def _settings(arguments: argparse.Namespace) -> Settings:
     given = {
         name: getattr(arguments, name, None)
@@ -209,51 +198,10 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings.from_env(environment(), **given)
 
 
-def environment() -> dict[str, str]:
-    """The process's environment over the lines of `.env` in the working directory, where there is one."""
-    found: dict[str, str] = {}
-    if Path(".env").is_file():
-        from dotenv import dotenv_values
-
-        try:
-            read = dotenv_values(".env")
-        except (OSError, UnicodeDecodeError) as exc:
-            raise SettingsError(f"the file .env cannot be read: {exc}") from exc
-        found = {key: value for key, value in read.items() if value is not None}
-    return {**found, **os.environ}
-
-
 def _filters(arguments: argparse.Namespace) -> Filters:
     from indexing.schema import Filters
 
     return Filters(arguments.source, arguments.since, arguments.until)
-
-
-def print_json(value: Any) -> None:
-    """On standard output, escaped where that is not Unicode."""
-    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-    print(json.dumps(value, ensure_ascii=not is_unicode))
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A progress bar on standard error where that is a terminal, else nothing."""
-    if not sys.stderr.isatty():
-        yield lambda what, done, total: None
-        return
-    from tqdm import tqdm
-
-    bar = tqdm(disable=None, leave=False, file=sys.stderr)
-
-    def show(what: str, done: int, total: int) -> None:
-        bar.set_description(what, refresh=False)
-        bar.total, bar.n = total, done
-        bar.refresh()
-
-    try:
-        yield show
-    finally:
-        bar.close()
 
 
 def _index(arguments: argparse.Namespace) -> int:

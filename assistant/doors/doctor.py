@@ -48,20 +48,6 @@ def examine(settings: Settings) -> list[Finding]:
     ]
 
 
-def is_model_there(settings: Settings, timeout_s: float) -> bool:
-    """Whether something listens where the engine in use is served, as far as that can be told; nothing
-    is asked of it. True for quotes."""
-    if settings.engine == QUOTES:
-        return True
-    from assistant.answering.models.names import check_reachable
-
-    try:
-        check_reachable(settings.engine, settings, timeout_s)
-    except DatelineError:
-        return False
-    return True
-
-
 def _checked(check: str, examined: Callable[[], tuple[str, str]]) -> Finding:
     try:
         return Finding(check, *examined())

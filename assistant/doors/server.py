@@ -35,8 +35,9 @@ from assistant.doors.chat import folder
 from assistant.doors.http import api as http_api
 from assistant.doors.http import completions, docs, problems
 from assistant.doors.http.api import Api
-from assistant.doors.http.gate import Gate, is_api
+from assistant.doors.http.gate import Gate
 from assistant.doors.http.watch import Watch
+from assistant.doors.paths import is_api
 from assistant.doors.workers import Workers
 from assistant.keeping import people
 from assistant.keeping.people import LOOPBACK

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, Self, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -31,8 +31,17 @@ from indexing.store.tables import storage_errors
 from indexing.store.view import View
 from indexing.sync import Progress, sync
 
-if TYPE_CHECKING:
-    from assistant.service import Assistant
+
+class Joinable(Protocol):
+    """What a shelf needs of an assistant: its embedder, and one that answers from shelves as well."""
+
+    @property
+    def embedder(self) -> Embedder: ...
+
+    def joined(self, *indexes: Path) -> Self: ...
+
+
+J = TypeVar("J", bound=Joinable)
 
 MOST_FILES = 50
 """Files on one shelf."""
@@ -273,10 +282,10 @@ def _unknown(source: str) -> CorpusError:
     return CorpusError(f"no file {source!r} was added here")
 
 
-class Shelves:
+class Shelves(Generic[J]):
     """The shelves beside the index of an assistant."""
 
-    def __init__(self, settings: Settings, assistant: Assistant) -> None:
+    def __init__(self, settings: Settings, assistant: J) -> None:
         self._settings = settings
         self._assistant = assistant
 
@@ -286,7 +295,7 @@ class Shelves:
     def of_person(self, identifier: str) -> Shelf:
         return self._shelf("people", identifier)
 
-    def assistant(self, conversation: str | None = None, person: str | None = None) -> Assistant:
+    def assistant(self, conversation: str | None = None, person: str | None = None) -> J:
         """Answers from the index together with what is on these two shelves, and nobody else's."""
         shelves = [self.of_person(person)] if person is not None else []
         shelves += [self.of_conversation(conversation)] if conversation is not None else []

@@ -7,8 +7,6 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import date
 
-from assistant.schema import AnswerDate
-
 
 def long_date(day: date) -> str:
     """`5 February 2026`."""
@@ -27,10 +25,10 @@ def age(published: date | None, as_of: date) -> str:
     days = (as_of - published).days
     if days == 0:
         return "today"
-    return f"in {_days(-days)}" if days < 0 else f"{_days(days)} ago"
+    return f"in {counted_days(-days)}" if days < 0 else f"{counted_days(days)} ago"
 
 
-def _days(count: int) -> str:
+def counted_days(count: int) -> str:
     return "1 day" if count == 1 else f"{count:,} days"
 
 
@@ -52,15 +50,6 @@ def reduced_date(iso: str) -> str:
         return long_date(date.fromisoformat(iso)) if len(iso) == 10 else iso
     except ValueError:
         return iso
-
-
-def distance_of(when: AnswerDate) -> str:
-    """`passed 261 days ago`, `15 days ahead` or `today`, from the as-of day."""
-    if when.days_from_as_of == 0:
-        return "today"
-    if when.days_from_as_of < 0:
-        return f"passed {_days(-when.days_from_as_of)} ago"
-    return f"{_days(when.days_from_as_of)} ahead"
 
 
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 
 from eval.cases import BRIEFS, load_set
-from eval.speed.chat_speed import write_times
 from eval.speed.retrieval_table import BenchFailed
+from eval.speed.serving import write_times
 
 AT_ONCE = 100
 ALONE = 30

@@ -6,35 +6,29 @@ first sentence to come into view, and then for the whole answer with its citatio
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import re
-import subprocess
-import sys
-import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import socketio
 
 from eval.cases import BRIEFS, load_set
-from eval.speed.retrieval_table import ROOT, BenchFailed, dateline, environment, failure
-
-if TYPE_CHECKING:
-    from eval.speed.api_speed import ApiTimes
+from eval.speed.retrieval_table import BenchFailed
+from eval.speed.serving import write_times
 
 CONVERSATIONS = 30
+
 QUESTIONS = 2
 """Questions of a conversation, the next as soon as one is answered."""
+
 ALONE, QUICK_ALONE = 30, 8
 """Questions of the one conversation that is held alone."""
+
 PATIENCE_S = 240.0
 
 
@@ -221,56 +215,6 @@ def measure(url: str, *, is_quick: bool = False) -> ChatTimes:
         between - started,
         ended - between,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A running `dateline chat`: its address and its process."""
-
-    url: str
-    pid: int
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[Served]:
-    """`dateline chat` over `corpus/`, its index in `folder`, until it is stopped."""
-    command = dateline("chat", "--corpus", ROOT / "corpus", "--index", folder, "--port", "0")
-    with (
-        tempfile.TemporaryFile("w+") as printed,
-        subprocess.Popen(
-            command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=printed, text=True
-        ) as server,
-    ):
-        assert server.stdout is not None
-        try:
-            for line in server.stdout:
-                if at := re.search(r"Dateline is at (\S+)", line):
-                    yield Served(at[1], server.pid)
-                    return
-            printed.seek(0)
-            raise failure("dateline chat", server.wait(), printed.read())
-        finally:
-            server.terminate()
-
-
-def write_times(
-    program: str, about: str | None, measured: Callable[[Served, bool], ChatTimes | ApiTimes]
-) -> None:
-    """Measures a server of its own, and writes the times to the file that the command line names:
-    libraries write on standard output."""
-    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=about)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--quick", action="store_true")
-    arguments = parser.parse_args()
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="dateline-bench-") as temporary,
-            served(Path(temporary)) as server,
-        ):
-            times = measured(server, arguments.quick)
-    except BenchFailed as exc:
-        sys.exit(str(exc))
-    arguments.out.write_text(json.dumps(asdict(times)), "utf-8")
 
 
 if __name__ == "__main__":

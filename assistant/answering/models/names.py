@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from indexing.errors import ModelError, SettingsError
-from indexing.settings import Settings
+from indexing.errors import DatelineError, ModelError, SettingsError
+from indexing.settings import QUOTES, Settings
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -358,3 +358,17 @@ def _address(url: str) -> tuple[str, dict[str, str]]:
         return url, {}
     said = base64.b64encode(unquote(user).encode()).decode()
     return urlunsplit(parts._replace(netloc=host)), {"Authorization": f"Basic {said}"}
+
+
+def is_model_there(settings: Settings, timeout_s: float) -> bool:
+    """Whether something listens where the engine in use is served, as far as that can be told; nothing
+    is asked of it. True for quotes."""
+    if settings.engine == QUOTES:
+        return True
+    from assistant.answering.models.names import check_reachable
+
+    try:
+        check_reachable(settings.engine, settings, timeout_s)
+    except DatelineError:
+        return False
+    return True

@@ -18,7 +18,7 @@ from contextlib import aclosing
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import chainlit as cl
@@ -74,7 +74,7 @@ class _Page:
         self.assistant = assistant
         self.settings = settings
         self.workers = workers
-        self.shelves = Shelves(settings, cast(Any, assistant))
+        self.shelves = Shelves(settings, assistant)
         self.conversations = open_conversations(settings)
         self.open: WeakKeyDictionary[Any, Conversation] = WeakKeyDictionary()
         """The conversations by Chainlit's sessions."""

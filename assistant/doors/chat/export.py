@@ -27,10 +27,11 @@ from assistant.doors.show.parts import (
     NOT_FOUND,
     UNNAMED,
     agreement_lead,
+    distance_of,
     lines,
     rule_of,
 )
-from assistant.language.marks import distance_of, long_date, marks, plain, reduced_date, short_date
+from assistant.language.marks import long_date, marks, plain, reduced_date, short_date
 from assistant.schema import Agreement, Answer, AnswerDate, Citation, Status
 from indexing.settings import QUOTES
 

@@ -31,7 +31,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.doors.chat.oidc import TRIP_S, NotSignedIn, Reception, discover
-from assistant.doors.http.gate import is_api
+from assistant.doors.paths import is_api
 from assistant.keeping.people import GUEST, LOCAL, OIDC, PASSWORD, People, Person, Throttle
 from indexing.errors import DatelineError
 from indexing.settings import Settings

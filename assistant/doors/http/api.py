@@ -15,9 +15,9 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.routing import Match
 
+from assistant.answering.models.names import is_model_there
 from assistant.doors import forms
 from assistant.doors.asking import Answering, Asking
-from assistant.doors.doctor import is_model_there
 from assistant.doors.http import schema
 from assistant.doors.http.problems import Problem, problem_of
 from assistant.doors.http.watch import Watch

@@ -6,7 +6,6 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Sequence
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.doors.http.problems import Problem, problem_of
 from assistant.doors.http.watch import Watch
+from assistant.doors.paths import GATED, is_api, is_below
 from assistant.keeping import people
 from assistant.keeping.keys import ASK, INDEX, Key, Keys, wants_key
 from indexing.settings import Settings
@@ -23,7 +23,6 @@ from indexing.settings import Settings
 MOST_BYTES = 1_000_000
 """The largest request body."""
 
-GATED = ("/api", "/v1", "/mcp", "/slack", "/metrics", "/readyz")
 OPEN = ("/api/docs", "/api/openapi.json", "/slack", "/readyz")
 """What wants no key: nothing there tells of the articles, and Slack signs what it sends."""
 
@@ -32,21 +31,13 @@ NO_KEY = (
     "`dateline keys add NAME`.",
     "missing_api_key",
 )
+
 WRONG_KEY = (
     "There is no such key, or it has been revoked; it is sent as `Authorization: Bearer KEY`.",
     "bad_api_key",
 )
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-
-def is_api(path: str) -> bool:
-    """Whether a path is the API's, and not the page's."""
-    return _is_below(path, GATED)
-
-
-def _is_below(path: str, roots: Sequence[str]) -> bool:
-    return any(path == root or path.startswith(f"{root}/") for root in roots)
 
 
 class Gate:
@@ -98,7 +89,7 @@ class Gate:
     def _admit(self, scope: Scope, headers: Headers) -> Key | None:
         """The key a request came with. Raises Problem where it may not come in."""
         path, method = scope["path"], scope["method"]
-        if _is_below(path, OPEN) or method == "OPTIONS":
+        if is_below(path, OPEN) or method == "OPTIONS":
             return None
         given = headers.get("authorization")
         scheme, _, value = (given or "").partition(" ")
@@ -129,7 +120,7 @@ class Gate:
 
 def _root(path: str) -> str:
     """What a path that no route of ours took is counted under: never what its sender made up."""
-    return next(root for root in GATED if _is_below(path, (root,)))
+    return next(root for root in GATED if is_below(path, (root,)))
 
 
 def _address(scope: Scope) -> str:

@@ -8,9 +8,18 @@ from datetime import date
 from typing import Any
 
 from assistant.doors.show.json import citation_to_json
-from assistant.doors.show.parts import NEAREST, NOT_FOUND, UNNAMED, Line, day_of, lines, rule_of
+from assistant.doors.show.parts import (
+    NEAREST,
+    NOT_FOUND,
+    UNNAMED,
+    Line,
+    day_of,
+    distance_of,
+    lines,
+    rule_of,
+)
 from assistant.doors.show.text import WINDOW_CHARS, as_text
-from assistant.language.marks import dated, distance_of, long_date, reduced_date, short_date
+from assistant.language.marks import dated, long_date, reduced_date, short_date
 from assistant.schema import Answer, AnswerDate, Citation
 from indexing.schema import SourceInfo
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from assistant.language.marks import distance_of, long_date
+from assistant.language.marks import counted_days, long_date
 from assistant.schema import Agreement, Answer, AnswerDate, Citation, Claim
 
 NOT_FOUND = "Not in the articles"
@@ -121,3 +121,12 @@ def untold(text: str, told: Sequence[Claim]) -> str:
 
 def day_of(citation: Citation) -> str:
     return long_date(citation.published) if citation.published else "no date given"
+
+
+def distance_of(when: AnswerDate) -> str:
+    """`passed 261 days ago`, `15 days ahead` or `today`, from the as-of day."""
+    if when.days_from_as_of == 0:
+        return "today"
+    if when.days_from_as_of < 0:
+        return f"passed {counted_days(-when.days_from_as_of)} ago"
+    return f"{counted_days(when.days_from_as_of)} ahead"

@@ -22,10 +22,11 @@ from assistant.doors.show.parts import (
     Line,
     Piece,
     agreement_lead,
+    distance_of,
     lines,
     rule_of,
 )
-from assistant.language.marks import age, distance_of, marks, plain, reduced_date, short_date
+from assistant.language.marks import age, marks, plain, reduced_date, short_date
 from assistant.schema import Answer, Citation, Claim
 
 SECTION_CHARS = 3_000
