@@ -12,6 +12,7 @@ import pytest
 from pages import DESK, NewPage
 from playwright.sync_api import Browser, Page, sync_playwright
 from postgres import Postgres, postgres_server
+from repository import HELPERS, ROOT
 from running import Running, running
 
 from indexing.settings import Settings
@@ -19,27 +20,12 @@ from indexing.settings import Settings
 # A shell's background jobs ignore interrupts, and so would the servers that tests start and stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-ROOT = Path(__file__).parents[1]
-ARTICLES = ROOT.parent / "shared" / "articles"
-"""The scraped articles; not part of the repository, so a test may only use them as well as ours."""
 CHROMIUM = "/usr/bin/chromium"
+
 CHROMIUM_OPTIONS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
-
-
-def write_files(folder: Path, files: dict[str, str | bytes]) -> Path:
-    """Writes the files, and removes any other file of the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.rglob("*"):
-        if path.is_file() and path.relative_to(folder).as_posix() not in files:
-            path.unlink()
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return folder
 
 
 @pytest.fixture
@@ -105,7 +91,7 @@ def dateline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The page over scripted answers; see `scripted_server`."""
     index = tmp_path_factory.mktemp("scripted") / "index"
-    script = str(Path(__file__).with_name("scripted_server.py"))
+    script = str(HELPERS / "scripted_server.py")
     with running([script, str(index)], tmp_path_factory.mktemp("cwd")) as started:
         yield started
 

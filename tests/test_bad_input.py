@@ -10,8 +10,8 @@ from typing import Any
 
 import pypdf
 import pytest
-from conftest import write_files
 from reportlab.pdfgen.canvas import Canvas
+from repository import write_files
 
 from assistant.doors.cli import main
 

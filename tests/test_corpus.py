@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
+from repository import ROOT
 
-ROOT = Path(__file__).parents[1]
 BRIEFS = sorted((ROOT / "corpus").glob("*.md"))
 ARTICLES = sorted((ROOT.parent / "shared" / "articles").glob("*.txt"))
 

@@ -18,11 +18,11 @@ from pathlib import Path
 import docx
 import numpy as np
 import pytest
-from conftest import ARTICLES, ROOT, write_files
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from reportlab.pdfgen.canvas import Canvas
+from repository import ARTICLES, ROOT, write_files
 
 from assistant.schema import Answer, Status
 from assistant.service import Assistant, open_assistant

@@ -13,7 +13,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.load import dumps
@@ -21,6 +20,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough
+from repository import ROOT
 
 import assistant as dateline
 from assistant import Answer, Assistant, open_assistant

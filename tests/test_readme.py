@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from repository import ROOT
 from running import Running
 
 from assistant.doors.cli import main

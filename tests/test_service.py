@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from conftest import write_files
+from repository import write_files
 
 from assistant.schema import Answer, Claim, Status
 from assistant.service import Assistant, open_assistant
