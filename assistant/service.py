@@ -6,49 +6,34 @@ the index, so that a run of `dateline index` beside it is seen whole or not at a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import partial
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from assistant.answering import quotes
-from assistant.answering.desk import about, reply
-from assistant.answering.engines import Asked, Call, Engines, shown_name
-from assistant.answering.events import happened
+from assistant.answering.desk import about
+from assistant.answering.engines import Call, Engines, shown_name
+from assistant.answering.steps import Laps, State, Steps
 from assistant.checking.quotes import QuoteVerifier
+from assistant.finding.find import Finder, KnownArticles, Search, Snapshot
 from assistant.finding.rerank import Reranker, open_reranker
 from assistant.finding.retrieve import Retriever, as_langchain
-from assistant.finding.select import CANDIDATES, Rarity, select
-from assistant.finding.support import NOWHERE, calibration, signals, support
-from assistant.finding.undated import dated_by_others
-from assistant.finding.values import TIME_KINDS
-from assistant.language.words import content_terms
+from assistant.finding.support import signals
 from assistant.question import turns
-from assistant.question.limits import Limits, limits
-from assistant.question.question import Question
-from assistant.question.spelling import respelled, spelled_out
-from assistant.question.tasks import Task, task_of
-from assistant.question.understand import understand, without
 from assistant.schema import Answer, Claim, Evidence, Hit
 from assistant.suggesting import follow_ups
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import CorpusError, DatelineError, SettingsError
 from indexing.reading.clean import searchable
-from indexing.schema import EVERYTHING, Filters, Passage, SourceInfo
+from indexing.schema import EVERYTHING, Filters, SourceInfo
 from indexing.settings import QUOTES, Settings
 from indexing.store.catalog import Catalog
 from indexing.store.joined import JoinedCatalog, Originals
 from indexing.store.tables import check_meta, read_meta
-from indexing.store.vectors import VectorReader, VectorsUnavailable
+from indexing.store.vectors import VectorReader
 from indexing.store.view import View
 
 if TYPE_CHECKING:
@@ -57,10 +42,6 @@ if TYPE_CHECKING:
 
 LONGEST_QUESTION = 4_000
 """Characters of a question that are read."""
-PASSAGES = 12
-"""Passages whose sentences are considered; the reranker reads sentences, not them."""
-LEAST_CANDIDATES = 8
-"""Sentences read for each part of a question of several."""
 MOST_QUOTES = 10
 """The most a question may ask for."""
 STARTERS = 4
@@ -68,40 +49,6 @@ STARTERS_FROM = 12
 """The newest articles that questions to begin with are looked for in."""
 ASK_TAKES = ("question", "history", "filters", "as_of", "engine", "max_quotes")
 """What a question asked of `Assistant.as_runnable` may hold."""
-
-Search = Callable[[str, int, Filters], list[Hit]]
-
-
-class Snapshot:
-    """One view of the index as `retrieve.Index`: passages by meaning and by words."""
-
-    def __init__(self, view: View, vectors: VectorReader) -> None:
-        self._view = view
-        self._vectors = vectors
-
-    def dense(
-        self, vector: NDArray[np.float32], k: int, filters: Filters
-    ) -> list[tuple[int, float]]:
-        """(passage id, cosine) of the nearest, from Chroma; by a scan where it cannot answer."""
-        if filters != EVERYTHING:
-            return self._view.exact(vector, k, filters)
-        try:
-            main = self._view.main
-            near = self._vectors.nearest(main.chroma_folder, main.generation, vector, k)
-        except VectorsUnavailable:
-            return self._view.exact(vector, k)
-        known = main.passages_of_vectors([key for key, _ in near])
-        found = [(identity, score) for key, score in near for identity in known.get(key, ())]
-        if beside := self._view.beside(vector, k):
-            found = sorted(found + beside, key=lambda pair: -pair[1])
-        return found[:k]
-
-    def lexical(self, match: str, k: int, filters: Filters) -> list[tuple[int, float]]:
-        return self._view.lexical(match, k, filters)
-
-    def passages(self, ids: Sequence[int]) -> dict[int, tuple[Passage, SourceInfo]]:
-        found = self._view.passages(ids)
-        return {identity: (stored.passage, stored.info) for identity, stored in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +83,7 @@ class Assistant:
         self._settings = settings
         self._verifier = QuoteVerifier(settings)
         self._engines = Engines(settings, embedder)
-        self._known: dict[int, list[SourceInfo]] = {}
+        self._articles = KnownArticles()
         self._openings = follow_ups.Openings(self._made_openings)
 
     @property
@@ -200,11 +147,8 @@ class Assistant:
         day = as_of or date.today()
         call = self._engines.call(engine or self._settings.engine, cancelled)
         with self._catalog.view() as view:
-            most = max_quotes or self._settings.max_quotes
-            chain = self._chain(view, filters or Filters(), day, call, most)
-            found: Asked = chain.invoke(
-                {"asked": question, "text": searchable(question), "history": tuple(history)}
-            )
+            steps = self._steps(view, filters or EVERYTHING, day, call, max_quotes)
+            found = steps.chain().invoke(State(question, searchable(question), tuple(history)))
         if call is None or not found.answering:
             yield from found.answer.claims
             yield replace(found.answer, model=call.use) if call and call.use else found.answer
@@ -221,41 +165,10 @@ class Assistant:
         with self._catalog.view() as view:
             parts = turns.read(searchable(question[:LONGEST_QUESTION]), history)
             search = self._retriever(view).search
-            found = [
-                self._found(view, text, filters or EVERYTHING, date.today(), parts, search)
-                for text in parts.texts
-            ]
+            finder = self._finder(view, search, filters or EVERYTHING, date.today())
+            found = [finder.find(text, parts) for text in parts.texts]
             measured = tuple(signals(f.question, f.evidence, view.rarity) for f in found)
-            evidence = tuple(tuple(f.evidence) for f in found)
-            return Examined(evidence, measured, parts.joint)
-
-    def _found(
-        self,
-        view: View,
-        text: str,
-        filters: Filters,
-        as_of: date,
-        parts: turns.Parts,
-        search: Search,
-    ) -> _Found:
-        """One of the parts of a question as understood, and the sentences found for it, best first."""
-        limited = limits(text, filters, self._articles(view, filters), as_of)
-        asked = understand(limited.text)
-        if limited.said:  # what only limits need not stand in an answer
-            asked = without(asked, content_terms(" ".join(limited.said)))
-        if parts.joint:  # a clause names no topic of its own
-            asked = replace(asked, is_topic=False)
-        if parts.focus:
-            asked = replace(asked, focus=content_terms(parts.focus))
-        question, hits, alike = _retrieved(
-            asked, lambda q: search(q, PASSAGES, limited.filters), view.rarity
-        )
-        most = max(CANDIDATES // len(parts.texts), LEAST_CANDIDATES)
-        evidence = select(question, hits, self._reranker, view.times_between, view.rarity, most)
-        if question.wanted in TIME_KINDS:
-            evidence = dated_by_others(view, evidence, [hit.info for hit in hits])
-        passages = tuple(hit.passage for hit in hits)
-        return _Found(question, evidence, passages, alike, limited)
+            return Examined(tuple(f.evidence for f in found), measured, parts.joint)
 
     def search(self, query: str, k: int = 10, filters: Filters | None = None) -> list[Hit]:
         """The `k` best passages for `query`, best first."""
@@ -317,7 +230,9 @@ class Assistant:
 
     def _newest(self, view: View) -> list[SourceInfo]:
         """The articles that repeat no other, newest first."""
-        articles = (info for info in self._articles(view, EVERYTHING) if info.voice == info.source)
+        articles = (
+            info for info in self._articles.of(view, EVERYTHING) if info.voice == info.source
+        )
         return sorted(
             articles, key=lambda info: (info.published or date.min, info.source), reverse=True
         )
@@ -396,19 +311,6 @@ class Assistant:
             self._vectors.close()
             self._main.close()
 
-    def _articles(self, view: View, filters: Filters) -> list[SourceInfo]:
-        """The articles that a question may name; those of the main index are read once for each
-        state of it."""
-        if filters.sources:
-            return view.sources(Filters(sources=filters.sources))
-        generation = view.main.generation
-        articles = self._known.get(generation)
-        if articles is None:
-            articles = view.main.sources()
-            self._known.clear()
-            self._known[generation] = articles
-        return view.together(articles)
-
     def _holds(self, view: View, source: str, start: int, end: int, quote: str) -> bool:
         """Whether a quote stands in its file, by the index that holds it."""
         home, own = view.home_of(source)
@@ -417,155 +319,28 @@ class Assistant:
     def _retriever(self, view: View, reranker: Reranker | None = None) -> Retriever:
         return Retriever(Snapshot(view, self._vectors), self._embedder, reranker)
 
-    def _chain(
-        self, view: View, filters: Filters, as_of: date, call: Call | None, most: int
-    ) -> Runnable[Any, Asked]:
-        """The steps of one question: {"asked", "text", "history"} in, what is to be said out; `text` is
-        `asked` as it can be searched for. `call` is the chat model that helps to read it, if any; `most`
-        is how many sentences may be quoted."""
-        from langchain_core.runnables import RunnableLambda
+    def _finder(self, view: View, search: Search, filters: Filters, as_of: date) -> Finder:
+        articles = self._articles.of(view, filters)
+        return Finder(view, search, self._reranker, articles, filters, as_of)
 
-        retriever = self._retriever(view)
-        laps = _Laps()
+    def _steps(
+        self, view: View, filters: Filters, as_of: date, call: Call | None, most: int | None
+    ) -> Steps:
+        """The steps of one question; they search through LangChain's retriever."""
+        retriever, laps = self._retriever(view), Laps()
 
         def search(text: str, k: int, within: Filters) -> list[Hit]:
-            with laps.lap("retrieve"):
-                found = as_langchain(partial(retriever.search, k=k, filters=within), with_hit=True)
-                documents = found.invoke(text)
-                return [document.metadata["hit"] for document in documents]
+            found = as_langchain(partial(retriever.search, k=k, filters=within), with_hit=True)
+            return [document.metadata["hit"] for document in found.invoke(text)]
 
-        verify = partial(self._holds, view)
-
-        def at_the_desk(state: dict[str, Any]) -> Asked | None:
-            """The reply to what is no question on content, or asks for a day and nothing else."""
-            if (task := task_of(state["text"])) is not Task.QUESTION:
-                return Asked(reply(task, state["asked"], view, as_of, verify, filters))
-            day = happened(state["text"], view, as_of, most, verify, filters)
-            return Asked(day) if day else None
-
-        def understood(state: dict[str, Any]) -> dict[str, Any]:
-            whole = call.whole(state["text"], state["history"]) if call else None
-            if whole is not None:
-                return {**state, "parts": turns.read(searchable(whole), ())}
-            return {**state, "parts": turns.read(state["text"], state["history"])}
-
-        def find(text: str, parts: turns.Parts) -> _Found:
-            return self._found(view, text, filters, as_of, parts, search)
-
-        def selected(state: dict[str, Any]) -> dict[str, Any]:
-            parts = state["parts"]
-            with laps.lap("answer"):
-                found = [find(text, parts) for text in parts.texts]
-            return {**state, "found": found}
-
-        def supported(state: dict[str, Any]) -> dict[str, Any]:
-            """What was found as findings; where that lacks support, and a model may help, what other
-            words for the question find."""
-            with laps.lap("verify"):
-                findings = [self._finding(view, found) for found in state["found"]]
-            if call and self._settings.model_rounds > 1 and len(findings) == 1:
-                with laps.lap("answer"):
-                    findings = [self._searched_again(view, call, findings[0], find)]
-            return {**state, "findings": findings}
-
-        def composed(state: dict[str, Any]) -> Asked:
-            findings, joint = state["findings"], state["parts"].joint
-            with laps.lap("verify"):
-                answer = quotes.compose(
-                    findings,
-                    asked=state["asked"],
-                    as_of=as_of,
-                    max_quotes=most,
-                    rarity=view.rarity,
-                    joint=joint,
-                )
-            laps.ms["answer"] = round(laps.ms["answer"] - laps.ms.get("retrieve", 0.0), 1)
-            ranks = zip_longest(*(found.passages for found in state["found"]))
-            passages = dict.fromkeys(p for rank in ranks for p in rank if p is not None)
-            answer = replace(answer, passages=tuple(passages), timings_ms=laps.ms)
-            return Asked(answer, tuple(findings), tuple(quotes.answering_of(findings, joint)))
-
-        answered = (
-            RunnableLambda(understood)
-            | RunnableLambda(selected)
-            | RunnableLambda(supported)
-            | RunnableLambda(composed)
+        return Steps(
+            self._finder(view, laps.timed("retrieve", search), filters, as_of),
+            partial(self._holds, view),
+            call,
+            self._settings.model_rounds,
+            most or self._settings.max_quotes,
+            laps,
         )
-        return RunnableLambda(lambda state: at_the_desk(state) or answered.invoke(state))
-
-    def _searched_again(
-        self,
-        view: View,
-        call: Call,
-        finding: quotes.Finding,
-        find: Callable[[str, turns.Parts], _Found],
-    ) -> quotes.Finding:
-        """The finding, or a better supported one that the same question in other words has found."""
-        if finding.answers or finding.missing:
-            return finding
-        best = finding
-        for other in call.other_words(finding.question.text):
-            parts = turns.read(searchable(other), ())
-            again = self._finding(view, find(parts.texts[0], parts))
-            # Of other words alone anything can be asked: the question's own must bear them out.
-            own = support(finding.question, again.evidence, view.rarity)
-            if again.confidence > best.confidence and own >= calibration().near / 2:
-                best = again
-        return best if best.answers else finding
-
-    def _finding(self, view: View, found: _Found) -> quotes.Finding:
-        """What was found, without the sentences that no longer stand in their files."""
-        standing = tuple(
-            e
-            for e in found.evidence
-            if self._holds(view, e.hit.passage.source, e.sentence.start, e.sentence.end, e.text)
-        )
-        return quotes.Finding(
-            found.question,
-            standing,
-            0.0 if found.limits.missing else support(found.question, standing, view.rarity),
-            moved=len(standing) < len(found.evidence),
-            alike=found.alike,
-            limited=found.limits.said,
-            missing=found.limits.missing,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A question as it was read, the sentences found for it within its limits, the passages they are
-    from, best first, and how the articles spell words of it that they do not know."""
-
-    question: Question
-    evidence: list[Evidence]
-    passages: tuple[Passage, ...]
-    alike: dict[str, str]
-    limits: Limits
-
-
-def _retrieved(
-    question: Question, search: Callable[[str], list[Hit]], rarity: Rarity
-) -> tuple[Question, list[Hit], dict[str, str]]:
-    """The passages for a question; once more as the first ones spell its words and abbreviations."""
-    hits = search(question.text)
-    texts = list(dict.fromkeys(hit.passage.text for hit in hits))
-    read, alike = respelled(question, texts, lambda word: rarity(word) < NOWHERE)
-    read = spelled_out(read, texts)
-    return (question, hits, alike) if read is question else (read, search(read.text), alike)
-
-
-class _Laps:
-    """Milliseconds spent in the named steps."""
-
-    def __init__(self) -> None:
-        self.ms: dict[str, float] = {}
-
-    @contextmanager
-    def lap(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        spent = (time.perf_counter() - started) * 1000
-        self.ms[name] = round(self.ms.get(name, 0.0) + spent, 1)
 
 
 def _unknown(source: str) -> CorpusError:

@@ -12,9 +12,9 @@ from datetime import date
 from assistant.answering import generate, prompt
 from assistant.answering.models.call import ChatModel, Usage, open_chat_model
 from assistant.answering.models.names import Message
-from assistant.answering.quotes import Finding
 from assistant.checking.check import ClaimVerifier
 from assistant.checking.entail import open_entailment
+from assistant.finding.find import Finding
 from assistant.language.words import STOPWORDS, stem, words
 from assistant.schema import Answer, Claim, Evidence, ModelUse
 from indexing.embed import Embedder, open_embedder

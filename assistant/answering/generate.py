@@ -17,9 +17,9 @@ from datetime import date
 from assistant.answering import agree, prompt, quotes
 from assistant.answering.models.call import ChatModel, Usage
 from assistant.answering.models.names import Message
-from assistant.answering.quotes import Finding
 from assistant.checking.check import ClaimVerifier, Verdict
 from assistant.checking.reading import Cited
+from assistant.finding.find import Finding
 from assistant.finding.select import LEANS, distinct_of
 from assistant.language.marks import marks, plain
 from assistant.question.question import Wanted

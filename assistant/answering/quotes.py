@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
 
 from assistant.answering import agree
+from assistant.finding.find import Finding
 from assistant.finding.select import Rarity, choose, distinct_of, is_same, known_of, with_opening
 from assistant.finding.support import NOWHERE, calibration, together, unknown
 from assistant.finding.times import Lead, answer_dates, dated_lead
@@ -34,29 +35,6 @@ MOVED = (
     "The files that may hold the answer have changed since they were indexed;"
     " run dateline index and ask again."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found for a question, or for one part of it.
-
-    `evidence` holds the sentences whose quotes stand in their files, best first; `moved` says that
-    there were others. `alike` gives, for words of the question that no article has, what the
-    articles have instead: read in their place, or, for a name, only suggested. `limited` says in
-    words which articles the question limits itself to, `missing` which sources it names in vain.
-    """
-
-    question: Question
-    evidence: tuple[Evidence, ...]
-    confidence: float
-    moved: bool = False
-    alike: Mapping[str, str] = field(default_factory=dict)
-    limited: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-
-    @property
-    def answers(self) -> bool:
-        return bool(self.evidence) and self.confidence >= calibration().threshold
 
 
 def compose(
@@ -327,10 +305,10 @@ def _refusal(
     else:
         best = max(findings, key=lambda f: f.confidence)
         text = why_not(best.question, best.evidence, best.confidence, rarity)
-        if missing := [name for f in findings for name in f.missing]:
+        if missing := [name for f in findings for name in f.limits.missing]:
             text = f"The articles do not say: none of them is from {' or '.join(missing)}."
-        elif best.limited:
-            text += f" Only articles {' and '.join(best.limited)} were read."
+        elif best.limits.said:
+            text += f" Only articles {' and '.join(best.limits.said)} were read."
         meant = [word for term, word in best.alike.items() if term in best.question.names]
         if meant:
             text += f" Did you mean “{meant[0]}”?"

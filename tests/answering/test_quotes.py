@@ -11,6 +11,7 @@ import pytest
 from repository import write_files
 
 from assistant.answering import quotes
+from assistant.finding import find
 from assistant.finding.support import calibration
 from assistant.schema import Answer, Status
 from assistant.service import Assistant, open_assistant
@@ -215,7 +216,8 @@ def test_a_near_miss_shows_the_nearest_they_come(
     question = "Why was the old ferry retired?"
     confidence = assistant.ask(question, as_of=AS_OF).confidence
     strict = replace(calibration(), threshold=1.0, near=confidence)
-    monkeypatch.setattr(quotes, "calibration", lambda: strict)
+    for module in (find, quotes):
+        monkeypatch.setattr(module, "calibration", lambda: strict)
     answer = assistant.ask(question, as_of=AS_OF)
     assert answer.status is Status.NOT_IN_CORPUS
     assert answer.text == (

@@ -12,6 +12,7 @@ from eval_runs import KEY, first_right, result, run
 from repository import ROOT, write_files
 
 import assistant.answering.quotes
+import assistant.finding.find
 import assistant.service
 from assistant.finding.support import Calibration, calibration
 from assistant.schema import Evidence, Hit
@@ -399,7 +400,8 @@ def test_answering_whatever_is_asked_fails_the_gate(
 ) -> None:
     fitted = calibration()
     always = Calibration(fitted.weights, fitted.intercept, threshold=0.0, near=fitted.near)
-    monkeypatch.setattr(assistant.answering.quotes, "calibration", lambda: always)
+    for module in (assistant.finding.find, assistant.answering.quotes):
+        monkeypatch.setattr(module, "calibration", lambda: always)
     assert {"drop of right", "drop of false_answer"} <= {*failures(faulty(asked, settings, before))}
 
 
