@@ -365,8 +365,6 @@ def is_model_there(settings: Settings, timeout_s: float) -> bool:
     is asked of it. True for quotes."""
     if settings.engine == QUOTES:
         return True
-    from assistant.answering.models.names import check_reachable
-
     try:
         check_reachable(settings.engine, settings, timeout_s)
     except DatelineError:
