@@ -1,17 +1,26 @@
-"""The command line as a process."""
+"""The command line, in this process and as one of its own; and what is asked over corpus/."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
 
 from assistant.doors.cli import main
+
+DATED_5_FEB = {"menafn-mexico-eu-japan-partnerships.md", "nam-partners-and-congress.md"}
+DATED_4_FEB = {"mining-com-action-plans.md"}
+UNDATED = {"unknown-eu-japan-mexico-pacts.md", "unknown-eu-japan-partnership.md"}
+DATED_QUESTION = "When is the review of the USMCA?"
+MISSING_QUESTION = "Who won the 2019 cricket world cup?"
 
 
 def dateline(*arguments: object, stdin: str | bytes | None = None) -> Ran:
@@ -55,3 +64,21 @@ class Ran:
     @property
     def jsonl(self) -> list[Any]:
         return [json.loads(line) for line in self.out.splitlines()]
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "assistant.doors.cli", *map(str, arguments)]
+
+
+def shell_environment(**more: str) -> dict[str, str]:
+    """The environment of a user's shell: nothing of ours, output buffered as Python does."""
+    ours = ("DATELINE_", "PYTHON")
+    return {k: v for k, v in os.environ.items() if not k.startswith(ours)} | more
+
+
+def batch(folder: Path, *lines: object) -> Path:
+    """A .jsonl file; what is a string is written as it stands."""
+    path = folder / "batch.jsonl"
+    written = (line if isinstance(line, str) else json.dumps(line) for line in lines)
+    path.write_text("".join(f"{line}\n" for line in written), "utf-8")
+    return path
