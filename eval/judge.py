@@ -275,7 +275,7 @@ async def _score(
     try:
         async with asyncio.timeout(timeout_s):
             result = await scorer.ascore(**{name: inputs[name] for name in METRICS[metric]})
-    except Exception as exc:  # one judgement must not stop the others
+    except Exception as exc:  # noqa: BLE001 - one judgement must not stop the others
         kind, why = _why(exc)
         llm.unanswered = llm.unanswered + 1 if kind in ("timeout", "unreachable") else 0
         return failure(kind, f"no judgement within {timeout_s:g} s" if kind == "timeout" else why)

@@ -228,7 +228,7 @@ def _reply(
     started = time.perf_counter()
     try:
         answer = assistant.ask(case.question, case.history, as_of=as_of)
-    except Exception as exc:  # one question must not stop the others
+    except Exception as exc:  # noqa: BLE001 - one question must not stop the others
         said = str(exc) if isinstance(exc, DatelineError) else f"{type(exc).__name__}: {exc}"
         return Reply(case, None, texts, gold, error=said)
     return Reply(case, answer, texts, gold, round((time.perf_counter() - started) * 1000, 1))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 from assistant.answering.quotes import MOVED, citation, sure, uncited, verbatim
 from assistant.checking.quotes import Verify
@@ -52,27 +53,37 @@ def reply(
     match task:
         case Task.QUESTION:
             raise ValueError("a question is answered from the articles, not at the desk")
-        case Task.GREETING:
-            return desk.says(f"Hello. {_offer(infos, none)}")
-        case Task.HELP:
-            return desk.says(_help(infos, none))
-        case Task.THANKS:
-            return desk.says("You are welcome.")
-        case Task.FAREWELL:
-            return desk.says("Goodbye, and come back with any question.")
-        case Task.NOTHING:
-            return desk.says("Please ask a question in words, such as: What is the latest news?")
-        case Task.FOREIGN:
-            return desk.says(_only_english(asked))
-    if not infos:
-        return desk.says(none)
-    match task:
+        case Task.SOURCES | Task.NEWS | Task.SUMMARY if not infos:
+            return desk.says(none)
         case Task.SOURCES:
             return desk.lists()
         case Task.NEWS:
             return desk.tells_news()
         case Task.SUMMARY:
             return desk.sums_up()
+        case _:
+            return desk.says(_sentence(task, asked, infos, none))
+
+
+def _sentence(
+    task: Literal[Task.GREETING, Task.HELP, Task.THANKS, Task.FAREWELL, Task.NOTHING, Task.FOREIGN],
+    asked: str,
+    infos: Sequence[SourceInfo],
+    none: str,
+) -> str:
+    match task:
+        case Task.GREETING:
+            return f"Hello. {_offer(infos, none)}"
+        case Task.HELP:
+            return _help(infos, none)
+        case Task.THANKS:
+            return "You are welcome."
+        case Task.FAREWELL:
+            return "Goodbye, and come back with any question."
+        case Task.NOTHING:
+            return "Please ask a question in words, such as: What is the latest news?"
+        case Task.FOREIGN:
+            return _only_english(asked)
 
 
 NO_ARTICLES = (

@@ -228,7 +228,9 @@ def _denies(reading: Reading) -> bool:
     )
 
 
-def polarity(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
+def polarity(  # noqa: C901 - rules in their order: the first that fits decides
+    claim: Reading, cited: Sequence[Cited], as_of: date
+) -> str | None:
     """What a claim denies a source denies, and the reverse."""
     mine, theirs = _negated(claim), {lemma for c in cited for lemma in _negated(c)}
     if _negations(claim):
@@ -392,7 +394,7 @@ SAYS = frozenset(
 )
 
 
-def _standing(token: Token) -> str:
+def _standing(token: Token) -> str:  # noqa: C901 - rules in their order: the first that fits decides
     """Of a verb: "done", "planned", or "" where its form does not tell."""
     children = list(token.children)
     if any(c.dep_ == "aux" and c.tag_ == "MD" for c in children):
@@ -436,7 +438,9 @@ def _told(verb: Token) -> str:
     return "planned" if lemma_of(verb) in _PLANS else _standing(verb)
 
 
-def modality(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
+def modality(  # noqa: C901 - rules in their order: the first that fits decides
+    claim: Reading, cited: Sequence[Cited], as_of: date
+) -> str | None:
     """What a source only plans is not told as done, nor the reverse."""
     theirs = [v for c in cited for v in _verbs(c) if lemma_of(v) not in SAYS]
     told = {_told(v) for v in theirs}

@@ -114,7 +114,7 @@ def _is_known_year(year: int, cited: Sequence[Cited]) -> bool:
     )
 
 
-def _is_derived(
+def _is_derived(  # noqa: C901 - rules in their order: the first that fits decides
     q: Quantity, claim: Reading, cited: Sequence[Cited], stated: Sequence[Quantity], as_of: date
 ) -> bool:
     """Whether a number follows from what is cited: days since or until a date there, a count of what

@@ -334,7 +334,7 @@ def _batch(file: str, reply: Callable[[Mapping[str, Any]], dict[str, Any]]) -> i
             if not isinstance(fields, dict):
                 raise SettingsError("the line is not a JSON object")
             result = reply(fields)
-        except Exception as exc:  # one question must not stop the others
+        except Exception as exc:  # noqa: BLE001 - one question must not stop the others
             reason = str(exc)
             if isinstance(exc, json.JSONDecodeError):
                 reason = f"the line is not valid JSON: {exc}"

@@ -65,20 +65,11 @@ class Workers:
             if not stopped.is_set():
                 loop.call_soon_threadsafe(items.put_nowait, item)
 
-        def make() -> None:
-            with self._answering() as tell:
-                for item in iterate():
-                    put(item)
-                    if isinstance(item, Answer):
-                        tell(item)
-                    if stopped.is_set():
-                        return
-
         def work() -> None:
             try:
                 if not stopped.is_set():
-                    make()
-            except Exception as exc:
+                    self._make(iterate, put, stopped)
+            except Exception as exc:  # noqa: BLE001 - its thread's top: whoever waits for it is told
                 put(exc)
             finally:
                 put(None)
@@ -89,6 +80,20 @@ class Workers:
                 yield item
         finally:
             stopped.set()
+
+    def _make(
+        self,
+        iterate: Callable[[], Iterator[Claim | Answer]],
+        put: Callable[[Claim | Answer], None],
+        stopped: threading.Event,
+    ) -> None:
+        with self._answering() as tell:
+            for item in iterate():
+                put(item)
+                if isinstance(item, Answer):
+                    tell(item)
+                if stopped.is_set():
+                    return
 
     @property
     def under_way(self) -> int:

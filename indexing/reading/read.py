@@ -8,7 +8,6 @@ a front door that only answers questions does not pay for them.
 
 from __future__ import annotations
 
-import codecs
 import copy
 import errno
 import io
@@ -23,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from indexing.errors import CorpusError, UnreadableFile
+from indexing.reading.decode import BOM, decode
 from indexing.schema import Document, Failure, Span
 
 SUPPORTED = frozenset({".txt", ".md", ".html", ".htm", ".pdf", ".docx", ".json", ".jsonl"})
 
-_BOM = "\ufeff"
 _BYTES_PER_MB = 1_000_000
 _FRONT_MATTER_CHARS = 20_000
 _PAGE_BREAK = "\n\n"
@@ -60,53 +59,69 @@ def list_files(corpus: Path) -> tuple[list[tuple[str, Path]], list[Failure]]:
             f"the corpus {str(corpus)!r} {found}; create it and put articles in it, "
             "or name another with DATELINE_CORPUS or on the command line"
         )
-    files: list[tuple[str, Path]] = []
-    failures: list[Failure] = []
-    listed: set[str] = set()
-    folders: list[tuple[str, Path]] = [("", corpus)]
-    linked_folders: list[tuple[str, Path]] = []
-    while folders or linked_folders:
+    listing = _Listing()
+    try:
+        listing.look_into("", corpus)
+    except OSError as exc:
+        reason = _reason(exc)
+        raise CorpusError(f"the corpus {str(corpus)!r} cannot be listed: {reason}") from exc
+    while listing.folders or listing.linked_folders:
         # Links wait until all real folders are listed, so that a file goes by its real name.
-        prefix, folder = folders.pop() if folders else linked_folders.pop(0)
-        real = os.path.realpath(folder)
-        if real in listed:
-            continue
-        listed.add(real)
+        prefix, folder = listing.folders.pop() if listing.folders else listing.linked_folders.pop(0)
         try:
-            with os.scandir(folder) as entries:
-                found_here = sorted(entries, key=lambda entry: entry.name)
+            listing.look_into(prefix, folder)
         except OSError as exc:
-            if not prefix:
-                reason = _reason(exc)
-                raise CorpusError(f"the corpus {str(corpus)!r} cannot be listed: {reason}") from exc
-            failures.append(Failure(prefix.rstrip("/"), f"cannot list this folder: {_reason(exc)}"))
-            continue
-        for entry in found_here:
-            if entry.name.startswith("."):
-                continue
-            path, source = Path(entry.path), prefix + entry.name
-            supported = path.suffix.lower() in SUPPORTED
-            try:
-                is_folder = stat.S_ISDIR(entry.stat().st_mode)
-            except OSError as exc:  # a broken or looping link, or a file just deleted
-                if supported or not path.suffix or exc.errno == errno.ELOOP:
-                    failures.append(Failure(_printable(source), _reason(exc, entry.is_symlink())))
-                continue
-            if not (is_folder or supported):
-                continue
-            if _printable(source) != source:
-                error = "the name is not valid UTF-8; rename it"
-                failures.append(Failure(_printable(source), error))
-            elif not is_folder:
-                files.append((source, path))
-            elif not entry.is_symlink():
-                folders.append((source + "/", path))
-            elif Path(os.path.realpath(path)) in Path(os.path.realpath(folder), "_").parents:
-                error = "a link to a folder above it: a loop, not followed"
-                failures.append(Failure(source, error))
-            else:
-                linked_folders.append((source + "/", path))
-    return sorted(files), sorted(failures, key=lambda failure: failure.source)
+            listing.fails(prefix.rstrip("/"), f"cannot list this folder: {_reason(exc)}")
+    return sorted(listing.files), sorted(listing.failures, key=lambda failure: failure.source)
+
+
+class _Listing:
+    """What is found while folders are listed, and the folders that are still to be."""
+
+    def __init__(self) -> None:
+        self.files: list[tuple[str, Path]] = []
+        self.failures: list[Failure] = []
+        self.folders: list[tuple[str, Path]] = []
+        self.linked_folders: list[tuple[str, Path]] = []
+        self._listed: set[str] = set()
+
+    def look_into(self, prefix: str, folder: Path) -> None:
+        """Takes in what stands in `folder`, whose sources begin with `prefix`. Raises OSError."""
+        real = os.path.realpath(folder)
+        if real in self._listed:
+            return
+        self._listed.add(real)
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        for entry in found:
+            if not entry.name.startswith("."):
+                self._take(prefix + entry.name, entry, real)
+
+    def fails(self, source: str, error: str) -> None:
+        self.failures.append(Failure(source, error))
+
+    def _take(self, source: str, entry: os.DirEntry[str], real: str) -> None:
+        """`real`: the folder that the entry stands in, without links."""
+        path = Path(entry.path)
+        supported = path.suffix.lower() in SUPPORTED
+        try:
+            is_folder = stat.S_ISDIR(entry.stat().st_mode)
+        except OSError as exc:  # a broken or looping link, or a file just deleted
+            if supported or not path.suffix or exc.errno == errno.ELOOP:
+                self.fails(_printable(source), _reason(exc, entry.is_symlink()))
+            return
+        if not (is_folder or supported):
+            return
+        if _printable(source) != source:
+            self.fails(_printable(source), "the name is not valid UTF-8; rename it")
+        elif not is_folder:
+            self.files.append((source, path))
+        elif not entry.is_symlink():
+            self.folders.append((source + "/", path))
+        elif Path(os.path.realpath(path)) in Path(real, "_").parents:
+            self.fails(source, "a link to a folder above it: a loop, not followed")
+        else:
+            self.linked_folders.append((source + "/", path))
 
 
 def read_bytes(path: Path, max_mb: int) -> bytes:
@@ -172,113 +187,6 @@ def read_documents(source: str, data: bytes) -> tuple[list[Document], list[Failu
     raise UnreadableFile(f"files of type {suffix!r} are not read; those that are: {known}")
 
 
-_MAGIC = {
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"GIF87a": "a GIF image",
-    b"GIF89a": "a GIF image",
-    b"%PDF-": "a PDF; rename it to .pdf",
-    b"PK\x03\x04": "a ZIP archive or an Office file",
-    b"\x1f\x8b": "gzip",
-    b"\xfd7zXZ\x00": "xz",
-    b"7z\xbc\xaf": "7-Zip",
-    b"Rar!\x1a": "RAR",
-    b"\x7fELF": "an ELF program",
-    b"SQLite format 3\x00": "a SQLite database",
-    b"\xd0\xcf\x11\xe0": "an old or encrypted Office file",
-    b"{\\rtf": "an RTF document; save it as .docx or .txt",
-}
-_BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-# The encodings that web pages were written in before UTF-8 (WHATWG Encoding, section 4), under
-# Python's names. DOS and Macintosh code pages are left out: on short texts they win by chance.
-_LEGACY_ENCODINGS = [
-    *(f"cp125{n}" for n in range(9)),
-    *("iso8859_2", "koi8_r", "koi8_u", "cp874", "cp932", "euc_jp", "gb18030", "big5", "cp949"),
-]
-_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-
-
-def _decode(data: bytes, declared: str | None = None) -> tuple[str, str]:
-    """`data` as (text, encoding); UnreadableFile when it is empty, binary or in no encoding.
-
-    UTF-8 is tried first, then what a page `declared`, then what its bytes look like.
-    """
-    for magic, kind in _MAGIC.items():
-        if data.startswith(magic):
-            raise UnreadableFile(f"looks like a binary file ({kind}), not text")
-    text, encoding = _decode_unchecked(data, declared)
-    if not text.strip(_BOM + " \t\r\n\f\v\u00a0"):
-        raise UnreadableFile("the file is empty")
-    controls = sum(1 for _ in _CONTROL_CHARACTERS.finditer(text))
-    if "\x00" in text or controls > 0.02 * len(text):
-        raise UnreadableFile("looks like a binary file (control characters in it), not text")
-    return text, encoding
-
-
-def _decode_unchecked(data: bytes, declared: str | None) -> tuple[str, str]:
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            try:
-                return data.decode(encoding), encoding
-            except UnicodeDecodeError as exc:
-                raise UnreadableFile(
-                    f"marked as {encoding.upper()} but byte {exc.start} does not fit; save as UTF-8"
-                ) from exc
-    if b"\x00" in data:
-        # Text without a mark shows as UTF-16 when (nearly) every second byte is NUL.
-        for encoding, first in (("utf-16-le", 1), ("utf-16-be", 0)):
-            if data[first::2].count(0) > 0.7 * (len(data) // 2) and not data[1 - first :: 2].count(
-                0
-            ):
-                try:
-                    return data.decode(encoding), encoding
-                except UnicodeDecodeError:
-                    break
-        raise UnreadableFile("looks like a binary file (NUL bytes in it), not text")
-    try:
-        return data.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError as exc:
-        problem = exc
-    where = f"byte 0x{data[problem.start]:02x} at offset {problem.start}"
-    lenient = data.decode("utf-8", "replace")
-    damaged = lenient.count("\ufffd")
-    if sum(1 for _ in re.finditer(r"[^\x00-\x7f\ufffd]", lenient)) >= 2 * damaged:
-        # Read as anything else, all its other accents and quotation marks would turn to rubbish.
-        raise UnreadableFile(f"damaged UTF-8: {where} does not fit; save the file as UTF-8 again")
-    if declared:
-        try:
-            return data.decode(declared), codecs.lookup(declared).name
-        except (LookupError, UnicodeDecodeError):
-            pass  # a page may be wrong about itself
-    detected = _detected_encoding(data)
-    if detected is None:
-        raise UnreadableFile(f"not UTF-8 ({where}) nor any encoding known; save it as UTF-8")
-    try:
-        return data.decode(detected), detected
-    except UnicodeDecodeError as exc:
-        raise UnreadableFile(f"not UTF-8 ({where}), and {detected} only in part") from exc
-
-
-def _detected_encoding(data: bytes) -> str | None:
-    """What charset-normalizer finds; of several that fit alike, the one most used on the web."""
-    from charset_normalizer import from_bytes
-
-    # Without its own fall-backs: they say ASCII or UTF-8 of bytes that are neither.
-    matches = list(from_bytes(data, cp_isolation=_LEGACY_ENCODINGS, enable_fallback=False))
-    if not matches:
-        return None
-    least_chaos = min(match.chaos for match in matches)
-    clean = [match for match in matches if match.chaos <= least_chaos + 0.01]
-    # A short text hardly tells one language from another: cp1252 unless another is clearly better.
-    best = max(clean, key=lambda match: match.coherence + 0.15 * (match.encoding == "cp1252"))
-    return best.encoding
-
-
 def _storable(text: str) -> str:
     """`text` without what SQLite cannot hold: halves of surrogate pairs and NUL."""
     if "\x00" in text:
@@ -310,12 +218,12 @@ _FIRST_HEADING = re.compile(r"^ {0,3}#[ \t]+([^\r\n]*[^\r\n#\s])", re.MULTILINE)
 
 
 def _read_text(source: str, data: bytes, suffix: str) -> Document:
-    raw, encoding = _decode(data)
+    raw, encoding = decode(data)
     metadata, body = _front_matter(raw)
     if not raw[body:].strip():
         raise UnreadableFile("there is front matter but no text below it")
     # A byte-order mark stays in `raw`, where offsets count it, but opens no sentence.
-    body = body or int(raw.startswith(_BOM))
+    body = body or int(raw.startswith(BOM))
     markup = [Span(0, body)] if body else []
     if suffix == ".md":
         syntax = _markdown_markup(raw, body)
@@ -424,7 +332,7 @@ def _read_html(source: str, data: bytes) -> Document:
     declared = re.search(rb"""(?:charset|encoding)\s*=\s*["']?([\w-]+)""", data[:4096])
     name = declared[1].decode().lower() if declared else None
     # Browsers read the first two as windows-1252 (WHATWG Encoding, section 4.2).
-    html, encoding = _decode(data, "cp1252" if name in ("iso-8859-1", "ascii") else name)
+    html, encoding = decode(data, "cp1252" if name in ("iso-8859-1", "ascii") else name)
     if not re.search(r"<html\b", html[:4096], re.IGNORECASE):
         html = (
             f"<html><body>{html}</body></html>"  # a fragment, for which trafilatura returns nothing
@@ -547,8 +455,8 @@ def _paragraphs(container: Any) -> Iterator[str]:
 
 
 def _read_json(source: str, data: bytes, suffix: str) -> tuple[list[Document], list[Failure]]:
-    content, encoding = _decode(data)
-    content = content.removeprefix(_BOM)
+    content, encoding = decode(data)
+    content = content.removeprefix(BOM)
     parts: list[tuple[str, str, str | Any]]  # (source, what to call it, its JSON or its value)
     if suffix == ".jsonl":
         # Not splitlines(): U+2028 and its like may stand inside a string.

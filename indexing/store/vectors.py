@@ -111,7 +111,7 @@ def keys_of(folder: Path) -> set[str] | None:
             return found
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException:  # a panic of Chroma's Rust core is no Exception
+    except BaseException:  # noqa: BLE001 - a panic of Chroma's Rust core is no Exception
         return None
 
 

@@ -303,6 +303,13 @@ def read_this_unit(m: re.Match[str], scene: Scene) -> Reading | None:
         saturday = near + timedelta(5 - near.weekday() + 7 * (step - back))
         rule = "the Saturday and Sunday meant"
         return Reading(m.end(), "period", saturday, saturday + timedelta(1), "day", rule, near)
+    span_2, why_2 = _recurring(unit, step, near)
+    return Reading(m.end(), "period", *span_2, "month", why_2, near)
+
+
+def _recurring(unit: str, step: int, near: date) -> tuple[tuple[date, date], str]:
+    """The month or season `unit` before, around or after `near`, for a `step` of -1, 0 or 1, and by
+    which rule."""
     choices: list[tuple[date, date]] = []
     for year in range(max(1, near.year - 2), min(9998, near.year + 2) + 1):
         if unit in SEASONS:
@@ -310,15 +317,13 @@ def read_this_unit(m: re.Match[str], scene: Scene) -> Reading | None:
         else:
             choices.append(unit_around(date(year, month_of(unit), 1), "month")[:2])
     if step < 0:
-        span_2, why_2 = max(c for c in choices if c[1] < near), "the last one before publication"
-    elif step > 0:
-        span_2, why_2 = min(c for c in choices if c[0] > near), "the next one after publication"
-    else:
-        same = [c for c in choices if c[0] <= near <= c[1]] or [
-            c for c in choices if c[0].year == near.year
-        ]
-        span_2, why_2 = same[0], "the one of the year of publication"
-    return Reading(m.end(), "period", *span_2, "month", why_2, near)
+        return max(c for c in choices if c[1] < near), "the last one before publication"
+    if step > 0:
+        return min(c for c in choices if c[0] > near), "the next one after publication"
+    same = [c for c in choices if c[0] <= near <= c[1]] or [
+        c for c in choices if c[0].year == near.year
+    ]
+    return same[0], "the one of the year of publication"
 
 
 def read_weekend(m: re.Match[str], scene: Scene) -> Reading | None:

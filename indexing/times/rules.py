@@ -207,16 +207,14 @@ for _words, _pattern, _reader in RULES:
 _DIGIT = OPENERS.pop("#")
 
 
+def _opened_by(opener: str) -> list[tuple[re.Pattern[str], Reader]]:
+    """The rules for expressions that begin with the word `opener`."""
+    return _DIGIT if "0" <= opener[0] <= "9" else OPENERS.get(opener.lower(), [])
+
+
 def longest(scene: Scene, start: int, word: re.Match[str] | None) -> Reading | None:
     """The longest expression that starts at `start`; `word` is the word that stands there."""
-    if word is None:
-        return None
-    opener = word.group()
-    if "0" <= opener[0] <= "9":
-        rules = _DIGIT
-    elif (found := OPENERS.get(opener.lower())) is not None:
-        rules = found
-    else:
+    if word is None or not (rules := _opened_by(opener := word.group())):
         return None
     before = scene.text[max(scene.low, start - 2) : start]
     if before[-1:] in ("$", "€", "£", "#", "@", "/", "_", "-", "'", "’") and scene.lead != "part":

@@ -161,7 +161,7 @@ def test_children_may_come_before_their_parents_from_many_threads_at_once(
             for parent in parents:  # the same ones in every thread
                 kept.put_step(replace(parent, output=""), ann.id, is_new=True)
                 kept.put_step(parent, ann.id)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - looked at below, in the test's own thread
             failed.append(exc)
 
     writers = [threading.Thread(target=write, args=(n,)) for n in range(8)]

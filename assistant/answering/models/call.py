@@ -98,7 +98,7 @@ def open_chat_model(name: str, settings: Settings) -> ChatModel:
         build(target, settings.model_tokens, frozenset())
     except ImportError:
         raise SettingsError(missing_package(target)) from None
-    except Exception as exc:  # each provider's package has its own, whose texts may hold a key
+    except Exception as exc:  # noqa: BLE001 - each package has its own, whose texts may hold a key
         raise SettingsError(f"{target.name} cannot be opened ({type(exc).__name__})") from None
     return ChatModel(target)
 
@@ -241,7 +241,7 @@ class _Call:
                 runner.run(self._run())
         except asyncio.CancelledError:  # by `close`, after which nobody asks why
             self._failure = cut_off(self._target, self._has_begun).message
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - its thread's top: what is lost here nobody hears of
             self._failure = self._failure or failure_of(self._target, exc, self._has_begun).message
         finally:
             self._model._places.release()
@@ -291,7 +291,7 @@ class _Call:
     async def _request(self, without: Collection[str]) -> None:
         chat = build(self._target, self._max_tokens, without)
         try:
-            await self._read(chat)
+            self._check_end(await self._read(chat))
         finally:
             with suppress(Exception):  # one that was never opened, or is closed already
                 async with asyncio.timeout(CLOSING_S):
@@ -300,8 +300,9 @@ class _Call:
                     if isawaitable(closed := closing()):
                         await closed
 
-    async def _read(self, chat: BaseChatModel) -> None:
-        """Hands over what the model says. Raises Failure, and what its package raises."""
+    async def _read(self, chat: BaseChatModel) -> str:
+        """Hands over what the model says, and gives why it ended. Raises Failure, and what its
+        package raises."""
         loop, timeout_s = asyncio.get_running_loop(), self._target.settings.model_timeout_s
         is_cohere = self._target.name.provider == "cohere"
         with_call: dict[str, Any] = {"max_tokens": self._max_tokens} if is_cohere else {}
@@ -329,6 +330,10 @@ class _Call:
                     until = loop.time() + timeout_s
                 if finish:
                     until = min(until, loop.time() + AFTER_FINISH_S)
+        return finish
+
+    def _check_end(self, finish: str) -> None:
+        """Raises Failure where a reply that ended with `finish` is none."""
         name = self._target.name
         if finish in REFUSALS:
             raise Failure(f"{name} refused to answer ({finish.replace('_', ' ')})")

@@ -118,16 +118,10 @@ def cut_off(target: Target, has_begun: bool) -> Failure:
 
 def _refusal(target: Target, status: int, retry_after_s: float | None) -> Failure:
     """What an answer of HTTP `status` means."""
-    name, key = target.name, target.provider.key
+    name = target.name
     answered = f"(HTTP {status})"
     if status in (401, 403):
-        if urlsplit(target.name.url or "").username:
-            return Failure(f"{name} refused the user and password of its URL {answered}")
-        if not key:
-            return Failure(f"{name}{target.at_host} lets nobody in without a key {answered}")
-        if not os.environ.get(key):
-            return Failure(f"{name}{target.at_host} wants a key: set {key} {answered}")
-        return Failure(f"{name} refused the key in {key} {answered}")
+        return Failure(f"{_shut_out(target)} {answered}")
     if status == 404:
         if name.provider == "ollama":
             how = f"fetch it with: ollama pull {name.model}"
@@ -145,6 +139,18 @@ def _refusal(target: Target, status: int, retry_after_s: float | None) -> Failur
             return Failure(f"{message}; it asks to wait {retry_after_s:.0f} s")
         return Failure(message, is_passing=True, pause_s=retry_after_s)
     return Failure(f"{name} did not accept the request {answered}")
+
+
+def _shut_out(target: Target) -> str:
+    """Why a server does not let us in."""
+    name, key = target.name, target.provider.key
+    if urlsplit(name.url or "").username:
+        return f"{name} refused the user and password of its URL"
+    if not key:
+        return f"{name}{target.at_host} lets nobody in without a key"
+    if not os.environ.get(key):
+        return f"{name}{target.at_host} wants a key: set {key}"
+    return f"{name} refused the key in {key}"
 
 
 def refused(target: Target, exc: Exception) -> str:

@@ -293,6 +293,35 @@ def build(target: Target, max_tokens: int, without: Collection[str]) -> BaseChat
     """
     from langchain.chat_models import init_chat_model
 
+    name, client = target.name, _client(target)
+    options = _options(target, max_tokens, without, client)
+    chat: BaseChatModel = init_chat_model(name.model, model_provider=name.provider, **options)
+    if name.provider == "anthropic":
+        import anthropic
+
+        # Its own is kept for all models of a process, whatever their event loop.
+        own = anthropic.DefaultAsyncHttpxClient(**client)
+        chat.__dict__["_async_client"] = attrgetter("_async_client")(chat).with_options(
+            http_client=own
+        )
+    return chat
+
+
+def _client(target: Target) -> dict[str, Any]:
+    """The options of the httpx client that asks the model."""
+    # No redirection is followed: it would take the prompt, and maybe the key, to another place.
+    client: dict[str, Any] = {"follow_redirects": False}
+    if target.is_here:
+        client["mounts"] = dict.fromkeys(("http://", "https://", "all://"))  # by no proxy
+    elif proxy := os.environ.get(target.provider.proxy):
+        client["proxy"] = proxy
+    return client
+
+
+def _options(
+    target: Target, max_tokens: int, without: Collection[str], client: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the class of the model's package is made with."""
     provider, name = target.provider, target.name
     options: dict[str, Any] = dict(provider.fixed)
     headers: dict[str, str] = {}
@@ -307,35 +336,28 @@ def build(target: Target, max_tokens: int, without: Collection[str]) -> BaseChat
     if headers and provider.headers:
         options[provider.headers] = headers
     options |= _tokens(target, max_tokens, without)
-    # No redirection is followed: it would take the prompt, and maybe the key, to another place.
-    client: dict[str, Any] = {"follow_redirects": False}
-    if target.is_here:
-        client["mounts"] = dict.fromkeys(("http://", "https://", "all://"))  # by no proxy
-    elif proxy := os.environ.get(provider.proxy):
-        client["proxy"] = proxy
     if provider.is_openai:
-        import openai
-
-        options["http_async_client"] = openai.DefaultAsyncHttpxClient(**client)
-        options["openai_proxy"] = ""  # which is the client's matter
-        if not os.environ.get(provider.key or ""):
-            options["api_key"] = "none"
+        options |= _openai_options(target, client)
     elif name.provider == "ollama":
         options["client_kwargs"] = {**client, "headers": headers}
-    if name.provider == "openai" and name.url:
-        options["use_responses_api"] = False  # which langchain-openai prefers for some names
-    if name.provider == "azure_openai":
-        options["azure_deployment"] = name.model
-    chat: BaseChatModel = init_chat_model(name.model, model_provider=name.provider, **options)
-    if name.provider == "anthropic":
-        import anthropic
+    return options
 
-        # Its own is kept for all models of a process, whatever their event loop.
-        own = anthropic.DefaultAsyncHttpxClient(**client)
-        chat.__dict__["_async_client"] = attrgetter("_async_client")(chat).with_options(
-            http_client=own
-        )
-    return chat
+
+def _openai_options(target: Target, client: Mapping[str, Any]) -> dict[str, Any]:
+    """What langchain-openai's classes want besides."""
+    import openai
+
+    options: dict[str, Any] = {
+        "http_async_client": openai.DefaultAsyncHttpxClient(**client),
+        "openai_proxy": "",  # which is the client's matter
+    }
+    if not os.environ.get(target.provider.key or ""):
+        options["api_key"] = "none"
+    if target.name.provider == "openai" and target.name.url:
+        options["use_responses_api"] = False  # which langchain-openai prefers for some names
+    if target.name.provider == "azure_openai":
+        options["azure_deployment"] = target.name.model
+    return options
 
 
 def _tokens(target: Target, max_tokens: int, without: Collection[str]) -> dict[str, Any]:

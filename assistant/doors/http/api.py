@@ -311,7 +311,7 @@ async def _events(
                     yield event("answer", to_json(item, id))
                 else:
                     yield event("claim", {"text": item.text, "citations": list(item.citations)})
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - the stream has begun: what fails is its last event
         yield event("error", problem_of(exc).to_json())
 
 

@@ -137,7 +137,7 @@ async def _chunks(
                 if usage:
                     counted = {**head, "object": "chat.completion.chunk", "choices": []}
                     yield _line({**counted, "usage": _usage(item)})
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - the stream has begun: what fails is its last line
         yield _line(problem_of(exc).to_json())
     yield "data: [DONE]\n\n"
 

@@ -77,7 +77,7 @@ class Gate:
             # A stream ends itself before that, and says so.
             async with asyncio.timeout(self._settings.request_timeout_s + 1):
                 await self._app(scope, await _read(receive, headers), send_noted)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - whatever fails is answered as a Problem
             problem = problem_of(exc)
             if not status:
                 await problem.response()(scope, receive, send_noted)

@@ -319,7 +319,7 @@ class SlackDoor:
             if self._identity is None:
                 try:
                     told = await self._client.auth_test()
-                except Exception as exc:
+                except Exception as exc:  # noqa: BLE001 - each library raises its own, an odd reply anything
                     raise self._in_words(exc, "DATELINE_SLACK_BOT_TOKEN") from None
                 team, user, bot = (str(told.get(k) or "") for k in ("team_id", "user_id", "bot_id"))
                 self._identity = Identity(team, user, bot)
@@ -330,7 +330,7 @@ class SlackDoor:
         try:
             token = self._settings.slack_app_token
             return str((await self._client.apps_connections_open(app_token=token))["url"])
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - each library raises its own, an odd reply anything
             raise self._in_words(exc, "DATELINE_SLACK_APP_TOKEN") from None
 
     def _in_words(self, error: Exception, variable: str) -> DatelineError:
@@ -426,7 +426,7 @@ class SlackDoor:
         try:
             who = await self._who()
             is_ours = await self._is_ours(post, who)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - its task's top: nobody waits for it
             log.warning("a reply was not read: %s", _reason(exc))
             return
         to_another = re.match(r"\s*<@(\w+)", post.text)
@@ -461,7 +461,7 @@ class SlackDoor:
             await shown.post(blocks.said(blocks.SEARCHING))
             question = blocks.question_of(post.text, who.user)
             await self._write(shown, post, question, "", await self._history(post, told, who))
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - its task's top: nobody waits for it
             log.warning("a question in Slack was not answered: %s", _reason(exc))
 
     async def _command(self, body: Mapping[str, Any], question: str, respond: Any) -> None:
@@ -475,7 +475,7 @@ class SlackDoor:
             post = Post(place, shown.ts, identifier(str(body.get("team_id")), user), question)
             self._join(post.place)
             await self._write(shown, post, question, asked, [])
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - its task's top: nobody waits for it
             log.warning("a command of Slack was not answered: %s", _reason(exc))
             if not shown.ts:
                 is_outside = isinstance(exc, SlackApiError) and _code(exc) in _REFUSED
@@ -561,7 +561,7 @@ class SlackDoor:
             return []
         try:
             messages = await self._replies(post.place)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - better an answer without it than none
             log.warning("a thread was not read: %s", _reason(exc))
             return []
         before = [m for m in messages if str(m.get("ts")) < post.ts]
@@ -602,7 +602,7 @@ class SlackDoor:
                 await self._client.chat_postEphemeral(
                     channel=channel, user=who, thread_ts=root, **_as_sent(note)
                 )
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - its task's top: nobody waits for it
             log.warning("a vote in Slack was not noted: %s", _reason(exc))
 
 
@@ -642,7 +642,7 @@ class _Shown:
         assert self._latest is not None
         try:
             await self._update(self._latest)
-        except Exception as exc:  # the answer itself is still to come
+        except Exception as exc:  # noqa: BLE001 - the answer itself is still to come
             log.warning("a draft was not shown: %s", _reason(exc))
 
     async def settle(self, message: Message) -> None:

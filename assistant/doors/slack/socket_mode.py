@@ -51,7 +51,8 @@ class SocketMode:
                 if is_asked_to:
                     continue
                 reason = "it was closed"
-            except Exception as exc:  # its text may hold the address, which is as good as a key
+            except Exception as exc:  # noqa: BLE001 - it connects again, come what may
+                # Its text may hold the address, which is as good as a key.
                 reason = type(exc).__name__
             log.warning("the connection to Slack is lost (%s); connecting again", reason)
             await asyncio.sleep(self._pause_s)
