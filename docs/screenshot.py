@@ -1,4 +1,4 @@
-"""Makes the pictures of README.md: the chat page in each of its states, and the report of the evaluation.
+"""Makes the pictures of README.md and docs/: the chat page in each of its states, and the report of the evaluation.
 
 Run from the repository: `python docs/screenshot.py [NAME...]`. Needs playwright and a Chromium.
 """

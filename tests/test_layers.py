@@ -1,4 +1,4 @@
-"""The direction of imports, as README.md draws it."""
+"""The direction of imports, as docs/how-it-works.md draws it."""
 
 import ast
 import subprocess

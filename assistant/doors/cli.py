@@ -77,7 +77,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dateline",
         description="Ask a folder of news articles; every sentence of the answer is cited to its source.",
-        epilog="Every setting is also an environment variable DATELINE_* and a line of .env; see README.md.",
+        epilog="Every setting is also an environment variable DATELINE_* and a line of .env; see docs/configuration.md.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 

@@ -7,7 +7,7 @@ Every question set (`eval.cases`) counts alike, and in each the questions its ar
 as much as those they do not. Of the answerable ones only those whose evidence was found are used:
 the score says whether what was found answers, and a wrong sentence does not. Half of the questions
 fit, the other half are reported.
-Writes `assistant/calibration.json`.
+Writes `assistant/finding/calibration.json`.
 """
 
 from __future__ import annotations
