@@ -34,7 +34,6 @@ from assistant.doors.asking import Answering, Asking
 from assistant.doors.requests import (
     BLANK,
     MOST_SOURCES,
-    NO_DAY,
     Ask,
     Request,
     Search,
@@ -347,7 +346,7 @@ def _given(tool: _Tool, arguments: dict[str, Any]) -> Request:
             raise SettingsError(f"{tool.name} needs the argument {error['loc'][0]!r}") from exc
         at = ".".join(str(part) for part in error["loc"]) or "arguments"
         says = error["msg"][:1].lower() + error["msg"][1:]
-        if error["type"] == NO_DAY:
+        if error["type"] == forms.NO_DAY:
             raise SettingsError(f"{at} {says.removeprefix('it ')}") from exc
         if error["type"] == BLANK:
             raise SettingsError(f"the {at} {says.removeprefix('it ')}") from exc

@@ -5,12 +5,12 @@ They are read strictly: "3" is no number and 1 no switch, so that a slip is said
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from assistant.doors.forms import Day
 from assistant.service import LONGEST_QUESTION, MOST_QUOTES
 from indexing.schema import Filters
 
@@ -22,8 +22,8 @@ MOST_SOURCES = 1_000
 """Articles that are listed at once."""
 LONGEST_ENGINE = 200
 
-BLANK, NO_DAY = "blank", "no_day"
-"""The types of the errors of our own."""
+BLANK = "blank"
+"""The type of the error for words that are none."""
 
 
 def _not_blank(text: str) -> str:
@@ -32,22 +32,8 @@ def _not_blank(text: str) -> str:
     return text
 
 
-def _day(given: object) -> date | None:
-    try:
-        if given is None or type(given) is date:
-            return given
-        if isinstance(given, str) and len(given) == len("2026-02-04"):
-            return date.fromisoformat(given)
-    except ValueError:
-        pass
-    raise PydanticCustomError(
-        NO_DAY, "it must be a day such as 2026-02-04, got {given}", {"given": repr(given)[:100]}
-    )
-
-
 Words = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION), AfterValidator(_not_blank)]
 Turn = Annotated[list[str], Field(min_length=2, max_length=2)]
-Day = Annotated[date | None, BeforeValidator(_day)]
 
 
 class Request(BaseModel):
