@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from assistant.doors import forms
 from assistant.schema import Agreement, Answer, AnswerDate, Citation, Dropped, Hit, ModelUse, Status
 from indexing.schema import SourceInfo, SyncReport
 
@@ -117,6 +115,10 @@ def from_json(value: Any) -> Answer:
     Keys that the form got later may be missing. Raises ValueError for what is no such JSON; it names
     the key, and repeats nothing of what stands there.
     """
+    from pydantic import ValidationError
+
+    from assistant.doors import forms  # a tenth of a second, which `ask --json` need not wait
+
     try:
         read = forms.Answer.model_validate(value)
     except ValidationError as exc:
@@ -142,12 +144,16 @@ def from_json(value: Any) -> Answer:
 
 def citation_from_json(value: Any) -> Citation:
     """The citation that `citation_to_json` was given. Raises ValueError for anything else."""
+    from pydantic import ValidationError
+
+    from assistant.doors import forms
+
     try:
         return Citation(**_fields(forms.Citation.model_validate(value)))
     except ValidationError:
         raise ValueError("this is no citation in Dateline's JSON") from None
 
 
-def _fields(form: BaseModel) -> dict[str, Any]:
-    """What a form holds by the names that the noun has for it too."""
+def _fields(form: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """What a pydantic form holds, by the names that the noun has for it too."""
     return {name: tuple(held) if isinstance(held, list) else held for name, held in form}
