@@ -155,26 +155,27 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     slack = command("slack", _slack, "answer in Slack over Socket Mode")
     slack.add_argument("--corpus", type=Path, metavar="DIR", help="the folder (default corpus)")
 
-    people = command("people", _people, "say who may sign in with a password")
-    people.add_argument("action", choices=("list", "add", "remove", "password"))
-    people.add_argument("name", nargs="?", help="whom to add, remove or give a new password")
-    people.add_argument("--json", action="store_true", help="print the names as JSON")
-
-    keys = command("keys", _keys, "make and revoke keys of the HTTP API")
-    keys.add_argument("action", choices=("list", "add", "remove"))
-    keys.add_argument("name", nargs="?", help="of the key to make or revoke")
+    _add_named(command("people", _people, "say who may sign in with a password"), "password")
+    keys = _add_named(command("keys", _keys, "make and revoke keys of the HTTP API"))
     keys.add_argument(
         "--scope",
         action="append",
         choices=("ask", "index"),
         help="what it is for: ask (the default), or index, to have the articles read; may be repeated",
     )
-    keys.add_argument("--json", action="store_true", help="print the keys as JSON")
 
     if not given or given[0] not in commands.choices:
         # Looking for what other packages bring takes a while, so `ask` does not wait for it.
         for entry in entry_points(group=COMMANDS):
             entry.load()(command)
+    return parser
+
+
+def _add_named(parser: argparse.ArgumentParser, *actions: str) -> argparse.ArgumentParser:
+    """For a command that keeps things by their names, with what it does to one besides."""
+    parser.add_argument("action", choices=("list", "add", "remove", *actions))
+    parser.add_argument("name", nargs="?", help="whom or what; not for list")
+    parser.add_argument("--json", action="store_true", help="print the list as JSON")
     return parser
 
 

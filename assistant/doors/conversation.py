@@ -15,18 +15,18 @@ from assistant.doors.chat.words import count, say
 from assistant.doors.show.json import from_json, to_json
 from assistant.language.marks import short_date
 from assistant.schema import Answer
+from assistant.service import MOST_QUOTES
 from indexing.errors import SettingsError
 from indexing.schema import Filters
 
 HISTORY_TURNS = 20
 """How many earlier questions and answers a follow-up is read against."""
-MOST_QUOTES = 10
 
 History = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ReaderLimits:
     """What a reader lets answers rest on. None, or no sources, means as Dateline is set up."""
 
     engine: str | None = None
@@ -76,8 +76,8 @@ class Limits:
 
 def limits_from(
     value: object, engines: Sequence[str], sources: Sequence[str], *, lenient: bool = False
-) -> Limits:
-    """The limits in the form of `Limits.to_json`.
+) -> ReaderLimits:
+    """The limits in the form of `ReaderLimits.to_json`.
 
     Raises SettingsError for what cannot be used; `lenient` leaves that out instead, for limits that
     were stored when there were other articles and engines.
@@ -85,7 +85,7 @@ def limits_from(
     if not isinstance(value, Mapping):
         value = {}
     try:
-        read = Limits(
+        read = ReaderLimits(
             engine=_engine(value.get("engine"), engines),
             sources=_sources(value.get("sources"), sources),
             since=_day(value.get("since")),
@@ -99,7 +99,7 @@ def limits_from(
     except SettingsError:
         if not lenient:
             raise
-    kept = Limits()
+    kept = ReaderLimits()
     for name in value:
         try:
             kept = limits_from({**kept.to_json(), name: value[name]}, engines, sources)
@@ -165,7 +165,7 @@ class Conversation:
     """The turns by the id of their question's message, oldest first, and the limits in force."""
 
     turns: dict[str, Turn] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
+    limits: ReaderLimits = field(default_factory=ReaderLimits)
 
     def history(self) -> History:
         """What a follow-up is read against."""
@@ -194,7 +194,7 @@ class Conversation:
         return id if turn.answer is None else None
 
 
-def metadata_of(question_id: str, answer: Answer, limits: Limits) -> dict[str, Any]:
+def metadata_of(question_id: str, answer: Answer, limits: ReaderLimits) -> dict[str, Any]:
     """What is stored with the message of an answer."""
     return {
         "question_id": question_id,

@@ -14,7 +14,7 @@ from indexing.settings import QUOTES, Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """One check: `state` is "ok", "todo" (works once something is done) or "broken"."""
 
     check: str
@@ -22,7 +22,7 @@ class Finding:
     says: str
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings) -> list[Diagnosis]:
     """Runs every check; none of them changes anything."""
     return [
         _checked("python", _python),
@@ -44,15 +44,15 @@ def examine(settings: Settings) -> list[Finding]:
             if settings.entailment != "none"
             else []
         ),
-        Finding("network", "ok", _network(settings)),
+        Diagnosis("network", "ok", _network(settings)),
     ]
 
 
-def _checked(check: str, examined: Callable[[], tuple[str, str]]) -> Finding:
+def _checked(check: str, examined: Callable[[], tuple[str, str]]) -> Diagnosis:
     try:
-        return Finding(check, *examined())
+        return Diagnosis(check, *examined())
     except DatelineError as exc:
-        return Finding(check, "broken", str(exc))
+        return Diagnosis(check, "broken", str(exc))
 
 
 def _python() -> tuple[str, str]:

@@ -40,7 +40,7 @@ MOST_THREADS = 200
 """The longest page of a listing."""
 
 ANSWER = "answer"
-"""Where an answer stands in the metadata of its message, in the form of `assistant.doors.show.text.to_json`."""
+"""Where an answer stands in the metadata of its message."""
 
 
 def open_conversations(settings: Settings) -> Conversations:

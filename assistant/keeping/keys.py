@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from assistant.keeping.records import Record
-from indexing.errors import SettingsError
+from assistant.keeping.records import Named
 from indexing.settings import Settings
 
 ASK, INDEX = "ask", "index"
@@ -39,45 +38,38 @@ class Key:
 class Keys:
     """The keys of one index, in `<index>/chat/keys.json`, by the SHA-256 of each.
 
-    A key has 256 random bits, so that a slow hash would add nothing. Every method raises IndexStorage
-    where the file cannot be read or written.
+    A key has 256 random bits, so that a slow hash would add nothing. Every method raises as those of
+    `Named` do.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._record = Record(settings.index / "chat" / "keys.json")
+        self._kept = Named(
+            settings.index / "chat", "keys", "key", "revoke it with `dateline keys remove {name}`"
+        )
 
     def list(self) -> list[Key]:
-        return [_key(name, kept) for name, kept in sorted(self._record.read().items())]
+        return [_key(name, kept) for name, kept in self._kept.all().items()]
 
     def add(self, name: str, scopes: Sequence[str]) -> str:
-        """A new key. Raises SettingsError where there is one of that name, or it will not do."""
-        name = name.strip()
-        if not 1 <= len(name) <= 64 or not name.isprintable():
-            raise SettingsError(f"a key's name has 1 to 64 characters, got {name!r}")
+        """A new key."""
         key = _PREFIX + secrets.token_urlsafe(32)
-        with self._record.changing() as kept:
-            if name in kept:
-                raise SettingsError(
-                    f"there is a key {name!r} already; revoke it with `dateline keys remove {name}`"
-                )
-            kept[name] = {
-                "sha256": _hashed(key),
-                "scopes": [scope for scope in SCOPES if scope in scopes],
-                "hint": f"{key[:6]}…",
-                "made": datetime.now(UTC).isoformat(timespec="seconds"),
-            }
+        kept = {
+            "sha256": _hashed(key),
+            "scopes": [scope for scope in SCOPES if scope in scopes],
+            "hint": f"{key[:6]}…",
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        self._kept.add(name.strip(), kept)
         return key
 
     def remove(self, name: str) -> None:
-        """From now on it opens nothing. Raises SettingsError where there is none of that name."""
-        with self._record.changing() as kept:
-            if kept.pop(name, None) is None:
-                raise SettingsError(f"there is no key {name!r}; see `dateline keys list`")
+        """From now on it opens nothing."""
+        self._kept.remove(name)
 
     def find(self, key: str) -> Key | None:
         """Which of them `key` is."""
         hashed = _hashed(key)
-        for name, kept in self._record.read().items():
+        for name, kept in self._kept.all().items():
             if hmac.compare_digest(str(kept.get("sha256")), hashed):
                 return _key(name, kept)
         return None

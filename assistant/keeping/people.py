@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from assistant.keeping.records import Record, written
+from assistant.keeping.records import Named, Record, written
 from indexing.errors import IndexStorage, SettingsError
 from indexing.settings import Settings
 
@@ -106,48 +106,33 @@ def secret(settings: Settings, env: Mapping[str, str] = os.environ) -> str:
 class Accounts:
     """The people with a password, in `<index>/chat/people.json`.
 
-    Every method raises IndexStorage where that cannot be read or written. Names are the same in
-    capitals and small letters.
+    Every method raises as those of `Named` do. Names are the same in capitals and small letters.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._record = Record(_folder(settings) / "people.json")
+        taken = "change the password with `dateline people password {name}`"
+        self._kept = Named(_folder(settings), "people", "person", taken)
 
     def names(self) -> list[str]:
-        return sorted(self._record.read())
+        return list(self._kept.all())
 
     def add(self, name: str, password: str) -> None:
-        """Raises SettingsError where there is such a name, or it or the password will not do."""
-        name = _name(name)
-        hashed = _hashed(_password(password))
-        with self._record.changing() as people:
-            if name in people:
-                raise SettingsError(
-                    f"there is a {name!r} already; change the password with "
-                    f"`dateline people password {name}`"
-                )
-            # Not their name: whoever gets a removed person's name must not get their conversations.
-            people[name] = {"id": secrets.token_hex(16), **hashed}
+        """Raises SettingsError where the password will not do."""
+        # Not their name: whoever gets a removed person's name must not get their conversations.
+        self._kept.add(_folded(name), {"id": secrets.token_hex(16), **_hashed(password)})
 
     def change_password(self, name: str, password: str) -> None:
         """Ends the person's sessions too. Raises SettingsError as `add` does."""
-        name = _name(name)
-        hashed = _hashed(_password(password))
-        with self._record.changing() as people:
-            _known(people, name).update(hashed)
+        self._kept.change(_folded(name), _hashed(password))
 
     def remove(self, name: str) -> str:
         """Ends the person's sessions too, and returns the identifier they had."""
-        name = _name(name)
-        with self._record.changing() as people:
-            identifier = _identifier(_known(people, name))
-            del people[name]
-        return identifier
+        return _identifier(self._kept.remove(_folded(name)))
 
     def check(self, name: str, password: str) -> Person | None:
         """The person, where the password is theirs. A name that is unknown takes as long."""
         name = _folded(name)
-        account = self._record.read().get(name)
+        account = self._kept.get(name)
         against = account or _NOBODY
         given = _scrypt(password[:LONGEST_PASSWORD], against)
         right = hmac.compare_digest(given, bytes.fromhex(against["hash"]))
@@ -157,7 +142,7 @@ class Accounts:
 
     def has(self, identifier: str, proof: Mapping[str, Any]) -> bool:
         """Whether that person is still there, with the password they signed in with."""
-        account = self._record.read().get(str(proof.get("name")))
+        account = self._kept.get(str(proof.get("name")))
         return (
             account is not None
             and identifier == _identifier(account)
@@ -283,34 +268,16 @@ def _folded(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
-def _name(name: str) -> str:
-    folded = _folded(name)
-    if not 1 <= len(folded) <= 64 or not folded.isprintable():
-        raise SettingsError(f"a name has 1 to 64 characters that can be printed, got {name!r}")
-    return folded
-
-
-def _password(password: str) -> str:
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise SettingsError(
-            f"a password has {SHORTEST_PASSWORD} characters or more (at most "
-            f"{LONGEST_PASSWORD:,}), this one has {len(password):,}"
-        )
-    return password
-
-
-def _known(people: dict[str, Any], name: str) -> dict[str, Any]:
-    if name not in people:
-        raise SettingsError(f"there is nobody named {name!r}; see `dateline people list`")
-    account: dict[str, Any] = people[name]
-    return account
-
-
 def _identifier(account: Mapping[str, Any]) -> str:
     return f"{PASSWORD}-{account['id']}"
 
 
 def _hashed(password: str) -> dict[str, Any]:
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise SettingsError(
+            f"a password has {SHORTEST_PASSWORD} characters or more (at most "
+            f"{LONGEST_PASSWORD:,}), this one has {len(password):,}"
+        )
     chosen = {"salt": secrets.token_hex(16), **_SCRYPT}
     return {**chosen, "hash": _scrypt(password, chosen).hex(), "epoch": secrets.token_hex(8)}
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from indexing.errors import IndexStorage
+from indexing.errors import IndexStorage, SettingsError
 
 
 class Record:
@@ -52,6 +52,61 @@ class Record:
                 os.replace(written(self._path, json.dumps(value, indent=1)), self._path)
         except OSError as exc:
             raise IndexStorage(f"{self._path} cannot be written: {exc}") from exc
+
+
+LONGEST_NAME = 64
+
+
+class Named:
+    """Records by the names that people gave them, in `folder`/`command`.json.
+
+    `command` is the one of `dateline` that lists and changes them, `noun` what each is, and `taken`
+    what to do about a `{name}` that there is already. Every method raises IndexStorage where the file
+    cannot be read or written, and SettingsError for a name that will not do.
+    """
+
+    def __init__(self, folder: Path, command: str, noun: str, taken: str) -> None:
+        self._record = Record(folder / f"{command}.json")
+        self._command, self._noun, self._taken = command, noun, taken
+
+    def all(self) -> dict[str, dict[str, Any]]:
+        """The records by their names, sorted."""
+        return dict(sorted(self._record.read().items()))
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        return self._record.read().get(name)
+
+    def add(self, name: str, record: dict[str, Any]) -> None:
+        if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+            raise SettingsError(
+                f"a name has 1 to {LONGEST_NAME} characters that can be printed, got {name!r}"
+            )
+        with self._record.changing() as kept:
+            if name in kept:
+                raise SettingsError(
+                    f"there is a {self._noun} {name!r} already; {self._taken.format(name=name)}"
+                )
+            kept[name] = record
+
+    def change(self, name: str, record: dict[str, Any]) -> None:
+        """Puts what `record` holds in the place of that."""
+        with self._record.changing() as kept:
+            self._known(kept, name).update(record)
+
+    def remove(self, name: str) -> dict[str, Any]:
+        """What was kept under that name."""
+        with self._record.changing() as kept:
+            removed = self._known(kept, name)
+            del kept[name]
+        return removed
+
+    def _known(self, kept: dict[str, Any], name: str) -> dict[str, Any]:
+        if name not in kept:
+            raise SettingsError(
+                f"there is no {self._noun} {name!r}; see `dateline {self._command} list`"
+            )
+        known: dict[str, Any] = kept[name]
+        return known
 
 
 def written(path: Path, text: str) -> Path:

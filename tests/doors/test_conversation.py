@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from assistant.doors.conversation import (
     HISTORY_TURNS,
     Conversation,
-    Limits,
+    ReaderLimits,
     limits_from,
     metadata_of,
     resumed,
@@ -72,8 +72,8 @@ def test_limits_that_cannot_be_used_are_refused_in_words(
 def test_stored_limits_lose_only_what_is_no_more() -> None:
     stored = {"engine": "gone:model", "sources": ["gone.txt"], "since": "2026-02-01", "quotes": 2}
     read = limits_from(stored, ENGINES, SOURCES, lenient=True)
-    assert read == Limits(since=date(2026, 2, 1), max_quotes=2)
-    assert limits_from("nonsense", ENGINES, SOURCES, lenient=True) == Limits()
+    assert read == ReaderLimits(since=date(2026, 2, 1), max_quotes=2)
+    assert limits_from("nonsense", ENGINES, SOURCES, lenient=True) == ReaderLimits()
 
 
 days = st.none() | st.dates(date(1990, 1, 1), date(2050, 1, 1))
@@ -81,7 +81,7 @@ days = st.none() | st.dates(date(1990, 1, 1), date(2050, 1, 1))
 
 @given(
     st.builds(
-        Limits,
+        ReaderLimits,
         engine=st.sampled_from([None, "openai:one"]),
         sources=st.lists(st.sampled_from(SOURCES), unique=True).map(tuple),
         since=days,
@@ -89,10 +89,10 @@ days = st.none() | st.dates(date(1990, 1, 1), date(2050, 1, 1))
         max_quotes=st.none() | st.integers(1, 10),
     )
 )
-def test_the_page_gives_back_the_limits_it_was_given(limits: Limits) -> None:
+def test_the_page_gives_back_the_limits_it_was_given(limits: ReaderLimits) -> None:
     sent = json.loads(json.dumps(limits.to_json()))
     assert limits_from(sent, ENGINES, SOURCES) == limits
-    assert (limits.said() == "") == (limits == Limits())
+    assert (limits.said() == "") == (limits == ReaderLimits())
 
 
 # Turns
@@ -134,12 +134,12 @@ def question(id: str, text: str) -> dict[str, Any]:
     return {"id": id, "type": "user_message", "output": text, "createdAt": moment}
 
 
-def answer_to(id: str, limits: Limits = Limits()) -> dict[str, Any]:  # noqa: B008
+def answer_to(id: str, limits: ReaderLimits = ReaderLimits()) -> dict[str, Any]:  # noqa: B008
     return {"type": "assistant_message", "metadata": metadata_of(id, ANSWER, limits)}
 
 
 def test_a_stored_conversation_is_the_same_again() -> None:
-    limits = Limits(sources=("b.txt",))
+    limits = ReaderLimits(sources=("b.txt",))
     steps = [
         question("1", "First?"),
         {"type": "run", "name": "on_message"},

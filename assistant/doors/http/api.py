@@ -16,9 +16,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.routing import Match
 
 from assistant.answering.models.names import is_model_there
-from assistant.doors import forms
+from assistant.doors import forms, requests
 from assistant.doors.asking import Answering, Asking
-from assistant.doors.http import schema
+from assistant.doors.http import bodies
 from assistant.doors.http.problems import Problem, problem_of
 from assistant.doors.http.watch import Watch
 from assistant.doors.show.json import (
@@ -56,18 +56,18 @@ class Api:
     def asking(self) -> Asking:
         return Asking(self.assistant, self.settings, self.workers)
 
-    def items(self, asked: schema.Ask, engine: str) -> AsyncGenerator[Claim | Answer, None]:
+    def items(self, asked: requests.Ask, engine: str) -> AsyncGenerator[Claim | Answer, None]:
         """The verified claims and then the answer. Raises as `Asking.items` does."""
         return self.asking.items(
             asked.question,
-            asked.history,
+            asked.turns,
             filters=asked.filters,
             as_of=asked.as_of,
             engine=engine,
             max_quotes=asked.max_quotes,
         )
 
-    async def answer(self, request: Request, asked: schema.Ask, engine: str) -> Answer:
+    async def answer(self, request: Request, asked: requests.Ask, engine: str) -> Answer:
         """The whole answer; given up when whoever asked is gone."""
 
         async def last() -> Answer:
@@ -117,7 +117,7 @@ def events_schema(*names: str) -> dict[str, Any]:
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": schema.Refusal, "description": description}
+    status: {"model": bodies.Refusal, "description": description}
     for status, description in (
         (400, "Not of the form that is asked for"),
         (401, "A key is needed, or is not one"),
@@ -131,10 +131,10 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     )
 }
 NOT_FOUND: dict[int | str, dict[str, Any]] = {
-    404: {"model": schema.Refusal, "description": "There is none of that name"}
+    404: {"model": bodies.Refusal, "description": "There is none of that name"}
 }
 _BUSY: dict[int | str, dict[str, Any]] = {
-    409: {"model": schema.Refusal, "description": "The index is being written already"}
+    409: {"model": bodies.Refusal, "description": "The index is being written already"}
 }
 
 
@@ -165,7 +165,7 @@ def add_routes(router: APIRouter, api: Api) -> None:
             },
         },
     )
-    async def ask(request: Request, asked: schema.Ask) -> Response:
+    async def ask(request: Request, asked: bodies.AskBody) -> Response:
         """As JSON, or with `"stream": true` (or `Accept: text/event-stream`) as server-sent events:
         `claim` for each verified sentence as it is ready, then `answer` with the whole, or `error`."""
         request.state.question = asked.question
@@ -184,7 +184,7 @@ def add_routes(router: APIRouter, api: Api) -> None:
         summary="Rank the passages that match a query",
         response_model=forms.Retrieved,
     )
-    async def search(asked: schema.Search) -> dict[str, Any]:
+    async def search(asked: bodies.SearchBody) -> dict[str, Any]:
         hits = await asyncio.to_thread(api.assistant.search, asked.query, asked.k, asked.filters)
         return {"id": None, "retrieved": [hit_to_json(hit) for hit in hits]}
 
@@ -196,7 +196,7 @@ def add_routes(router: APIRouter, api: Api) -> None:
     )
     async def sources(
         query: Annotated[str, Query(max_length=200, description="words of a title or source")] = "",
-        limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+        limit: Annotated[int, Query(ge=1, le=requests.MOST_SOURCES)] = 100,
         offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
     ) -> dict[str, Any]:
         infos = await asyncio.to_thread(api.assistant.sources)
@@ -232,7 +232,7 @@ def add_routes(router: APIRouter, api: Api) -> None:
         "/api/index",
         tags=["Articles"],
         summary="Bring the index in step with the folder of articles",
-        response_model=schema.Report,
+        response_model=bodies.Report,
         responses=_BUSY,
     )
     async def index() -> dict[str, Any]:
@@ -254,8 +254,8 @@ def add_routes(router: APIRouter, api: Api) -> None:
         "/readyz",
         tags=["Server"],
         summary="Whether questions can be answered",
-        response_model=schema.Ready,
-        responses={503: {"model": schema.Ready, "description": "They cannot"}},
+        response_model=bodies.Ready,
+        responses={503: {"model": bodies.Ready, "description": "They cannot"}},
     )
     async def readyz() -> Response:
         checks = await asyncio.to_thread(_checks, api)

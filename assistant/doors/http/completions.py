@@ -16,12 +16,14 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from assistant.doors.http import schema
+from assistant.doors import requests
+from assistant.doors.http import bodies
 from assistant.doors.http.api import NOT_FOUND, STREAM_HEADERS, Api, events_schema
 from assistant.doors.http.problems import Problem, problem_of
 from assistant.doors.show.json import citation_to_json, to_json
 from assistant.doors.show.markdown import as_markdown, claim_as_markdown
 from assistant.schema import Answer, Claim
+from assistant.service import LONGEST_QUESTION
 
 ITSELF = "dateline"
 """The model that means whichever engine answers."""
@@ -31,7 +33,7 @@ def add_routes(router: APIRouter, api: Api) -> None:
     """Adds `/v1/models` and `/v1/chat/completions`."""
 
     @router.get(
-        "/v1/models", tags=["OpenAI"], summary="List the engines", response_model=schema.Models
+        "/v1/models", tags=["OpenAI"], summary="List the engines", response_model=bodies.Models
     )
     async def models() -> dict[str, Any]:
         names = [ITSELF, *api.assistant.engines()]
@@ -46,13 +48,13 @@ def add_routes(router: APIRouter, api: Api) -> None:
         "/v1/chat/completions",
         tags=["OpenAI"],
         summary="Answer the last message",
-        response_model=schema.Completed,
+        response_model=bodies.Completed,
         responses={
             **NOT_FOUND,
             200: {"content": {"text/event-stream": {"schema": events_schema()}}},
         },
     )
-    async def complete(request: Request, asked: schema.Completion) -> Response:
+    async def complete(request: Request, asked: bodies.Completion) -> Response:
         question = _question(asked)
         request.state.question = question.question
         engine = api.asking.engine(None if asked.model == ITSELF else asked.model)
@@ -88,21 +90,23 @@ def add_routes(router: APIRouter, api: Api) -> None:
         )
 
 
-def _question(asked: schema.Completion) -> schema.Ask:
+def _question(asked: bodies.Completion) -> requests.Ask:
     """The last message as a question, with the turns before it. What instructs a model (system
     messages) or comes from tools is no part of the conversation."""
     *before, last = asked.messages
     if last.role != "user" or not last.text.strip():
         raise Problem(400, "the last message must be the user's, with text in it", "no_question")
-    turns: list[tuple[str, str]] = []
+    turns: list[list[str]] = []
     said: list[str] = []
     for message in before:
         if message.role == "user":
             said.append(message.text)
         elif message.role == "assistant" and said:
-            turns.append(("\n".join(said), message.text))
+            turns.append(["\n".join(said), message.text])
             said = []
-    return schema.Ask(question=last.text[: schema.LONGEST], history=turns[-schema.MOST_TURNS :])
+    return requests.Ask(
+        question=last.text[:LONGEST_QUESTION], history=turns[-requests.MOST_TURNS :]
+    )
 
 
 def _usage(answer: Answer) -> dict[str, int]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from datetime import date
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 from assistant.schema import Agreement, Answer, AnswerDate, Citation, Dropped, Hit, ModelUse, Status
 from indexing.schema import SourceInfo, SyncReport
@@ -111,135 +109,51 @@ def report_to_json(report: SyncReport) -> dict[str, Any]:
     }
 
 
-_T = TypeVar("_T")
-
-
 def from_json(value: Any) -> Answer:
     """The answer that `to_json` was given, without its claims and passages, which JSON does not hold.
 
     Keys that the form got later may be missing. Raises ValueError for what is no such JSON; it names
     the key, and repeats nothing of what stands there.
     """
-    if not isinstance(value, Mapping):
-        raise ValueError("this is no answer in Dateline's JSON: it is not an object with keys")
-    return Answer(
-        question=_read(value, "question", _string),
-        status=_read(value, "status", Status),
-        engine=_read(value, "engine", _string),
-        confidence=_read(value, "confidence", _share),
-        text=_read(value, "answer", _string),
-        citations=_read(value, "citations", lambda v: _each(v, citation_from_json)),
-        dates=_read(value, "dates", lambda v: _each(v, _date_from_json)),
-        agreement=_read(value, "agreement", lambda v: _each(v, _agreement_from_json)),
-        closest=_read(value, "closest", lambda v: _each(v, citation_from_json)),
-        dropped=_read({"dropped": [], **value}, "dropped", lambda v: _each(v, _dropped_from_json)),
-        notice=_read({"notice": None, **value}, "notice", _optional_string) or "",
-        model=_read({"model": None, **value}, "model", _model_from_json),
-        timings_ms=_read(value, "timings_ms", _timings),
-    )
+    from pydantic import ValidationError
 
+    from assistant.doors import forms  # a tenth of a second, which `ask --json` need not wait
 
-def _read(value: Mapping[str, Any], key: str, reader: Callable[[Any], _T]) -> _T:
     try:
-        return reader(value[key])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        problem = f"{key!r} is missing or not of its form"
+        read = forms.Answer.model_validate(value)
+    except ValidationError as exc:
+        key = exc.errors()[0]["loc"][:1]
+        problem = f"{key[0]!r} is missing or not of its form" if key else "it has no keys"
         raise ValueError(f"this is no answer in Dateline's JSON: {problem}") from None
+    return Answer(
+        question=read.question,
+        status=Status(read.status),
+        engine=read.engine,
+        confidence=read.confidence,
+        text=read.answer,
+        citations=tuple(Citation(**_fields(c)) for c in read.citations),
+        dates=tuple(AnswerDate(**_fields(d)) for d in read.dates),
+        agreement=tuple(Agreement(**_fields(a)) for a in read.agreement),
+        closest=tuple(Citation(**_fields(c)) for c in read.closest),
+        dropped=tuple(Dropped(**_fields(d)) for d in read.dropped),
+        notice=read.notice or "",
+        model=ModelUse(**_fields(read.model)) if read.model else None,
+        timings_ms=read.timings_ms,
+    )
 
 
 def citation_from_json(value: Any) -> Citation:
     """The citation that `citation_to_json` was given. Raises ValueError for anything else."""
+    from pydantic import ValidationError
+
+    from assistant.doors import forms
+
     try:
-        published, page = value.get("published"), value.get("page")
-        return Citation(
-            number=_integer(value["number"]),
-            source=_string(value["source"]),
-            title=_string(value["title"]),
-            publisher=_optional_string(value.get("publisher")),
-            published=None if published is None else date.fromisoformat(_string(published)),
-            quote=_string(value["quote"]),
-            start=_integer(value["start"]),
-            end=_integer(value["end"]),
-            page=None if page is None else _integer(page),
-            url=_optional_string(value.get("url")),
-        )
-    except (AttributeError, KeyError, TypeError, ValueError):
+        return Citation(**_fields(forms.Citation.model_validate(value)))
+    except ValidationError:
         raise ValueError("this is no citation in Dateline's JSON") from None
 
 
-def _date_from_json(value: Any) -> AnswerDate:
-    anchor = value["anchor"]
-    return AnswerDate(
-        phrase=_string(value["phrase"]),
-        anchor=None if anchor is None else date.fromisoformat(_string(anchor)),
-        date=_string(value["date"]),
-        rule=_string(value["rule"]),
-        days_from_as_of=_whole(value["days_from_as_of"]),
-        citations=_each(value["citations"], _integer),
-    )
-
-
-def _agreement_from_json(value: Any) -> Agreement:
-    return Agreement(_string(value["value"]), _each(value["citations"], _integer))
-
-
-def _dropped_from_json(value: Any) -> Dropped:
-    return Dropped(_string(value["text"]), _string(value["reason"]))
-
-
-def _model_from_json(value: Any) -> ModelUse | None:
-    if value is None:
-        return None
-    tokens = (value["input_tokens"], value["output_tokens"])
-    read, written = (None if count is None else _integer(count) for count in tokens)
-    return ModelUse(_string(value["name"]), _integer(value["calls"]), read, written)
-
-
-def _timings(value: Any) -> dict[str, float]:
-    if not isinstance(value, Mapping):
-        raise TypeError
-    return {_string(step): _number(ms) for step, ms in value.items()}
-
-
-def _each(value: Any, reader: Callable[[Any], _T]) -> tuple[_T, ...]:
-    if not isinstance(value, list):
-        raise TypeError
-    return tuple(map(reader, value))
-
-
-def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _number(value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-def _share(value: Any) -> float:
-    share = _number(value)
-    if not 0 <= share <= 1:
-        raise ValueError
-    return share
-
-
-def _string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _optional_string(value: Any) -> str | None:
-    return None if value is None else _string(value)
-
-
-def _integer(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(value)
-    return value
+def _fields(form: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """What a pydantic form holds, by the names that the noun has for it too."""
+    return {name: tuple(held) if isinstance(held, list) else held for name, held in form}

@@ -34,7 +34,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from assistant.doors.asking import Answering, Asking
-from assistant.doors.conversation import HISTORY_TURNS, Limits
+from assistant.doors.conversation import HISTORY_TURNS, ReaderLimits
 from assistant.doors.slack import blocks
 from assistant.doors.slack.blocks import Message
 from assistant.doors.slack.channels import channels
@@ -509,14 +509,14 @@ class SlackDoor:
 
     async def _ask(
         self, shown: _Shown, channel: str, question: str, asked: str, history: History
-    ) -> tuple[Answer, Limits]:
+    ) -> tuple[Answer, ReaderLimits]:
         filters = await asyncio.to_thread(self._filters, channel)
         claims: list[Claim] = []
         try:
             async with aclosing(self._asking.items(question, history, filters=filters)) as items:
                 async for item in items:
                     if isinstance(item, Answer):
-                        return item, Limits(sources=filters.sources)
+                        return item, ReaderLimits(sources=filters.sources)
                     claims.append(item)
                     shown.change(blocks.draft(claims, asked))
         except TimeoutError:
@@ -530,7 +530,9 @@ class SlackDoor:
             channel, (info.source for info in self._assistant.sources()) if rules.rules else ()
         )
 
-    async def _keep(self, post: Post, asked_at: str, answer: Answer, limits: Limits) -> str | None:
+    async def _keep(
+        self, post: Post, asked_at: str, answer: Answer, limits: ReaderLimits
+    ) -> str | None:
         """The id of the kept answer; None where it could not be kept, and so cannot be rated."""
         try:
             return await asyncio.to_thread(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, replace
 
-from assistant.doors.conversation import HISTORY_TURNS, Limits, metadata_of
+from assistant.doors.conversation import HISTORY_TURNS, ReaderLimits, metadata_of
 from assistant.doors.show.json import from_json
 from assistant.doors.show.markdown import as_markdown
 from assistant.keeping.conversations import Conversations, now
@@ -77,7 +77,7 @@ class Kept:
         asker: str,
         asked_at: str,
         answer: Answer,
-        limits: Limits,
+        limits: ReaderLimits,
     ) -> str:
         """Keeps the answer to the message `ts`; the id of its step, which can be rated.
 

@@ -47,7 +47,7 @@ def test_its_tools_declare_what_they_take_and_give(client: Connected) -> None:
         for about in tool.inputSchema["properties"].values():
             assert about["description"]
     assert tools["ask"].inputSchema["required"] == ["question"]
-    assert tools["search"].inputSchema["properties"]["k"]["maximum"] == 50
+    assert tools["search"].inputSchema["properties"]["k"]["maximum"] == 100
 
 
 def test_what_they_give_is_of_the_declared_form(client: Connected) -> None:
@@ -150,7 +150,7 @@ def test_the_articles_are_listed_and_narrowed(client: Connected) -> None:
         ("ask", {"question": "x", "history": [["only"]]}, "ask cannot use history.0: "),
         ("ask", {"question": "x", "engine": "openai:x@http://evil"}, "there is no engine "),
         ("ask", {"question": "x", "colour": "red"}, "ask takes no argument 'colour'; it takes "),
-        ("search", {"query": "x", "k": 51}, "search cannot use k: "),
+        ("search", {"query": "x", "k": 101}, "search cannot use k: "),
         ("search", {"query": "x", "k": True}, "search cannot use k: "),
         ("search", {"query": " "}, "the query is empty."),
         ("read_source", {"source": "../secret"}, "there is no article '../secret' in the index."),

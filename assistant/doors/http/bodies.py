@@ -1,76 +1,35 @@
-"""What requests and answers hold, as pydantic models; the OpenAPI page is made from them."""
+"""The bodies of the API's requests and replies, as pydantic models; the OpenAPI page is made from them."""
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
+from assistant.doors import requests
 from assistant.doors.forms import Answer
-from indexing.schema import Filters
-
-MOST_TURNS = 50
-LONGEST = 4_000
-
-Question = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 
 
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("it is empty")
-    return text
-
-
-def _example(extra: Literal["forbid", "allow"] = "forbid", **fields: Any) -> ConfigDict:
+def _example(**fields: Any) -> dict[str, Any]:
     """The request that the OpenAPI page begins with."""
-    return ConfigDict(extra=extra, json_schema_extra={"examples": [dict(fields)]})
+    return {"examples": [fields]}
 
 
-class Given(BaseModel):
-    """Base of requests: a field that is not known is refused, for it may be a slip of the pen."""
+class AskBody(requests.Ask):
+    """A question; with `stream` the reply is server-sent events. `id` comes back with the answer."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        json_schema_extra=_example(question="What is the MOU deadline?", as_of="2026-02-20")
+    )
 
-
-class Limits(Given):
-    """Which articles may be used: `source` is a glob over sources, dates are of publication."""
-
-    source: str | None = Field(default=None, max_length=1_000)
-    since: date | None = Field(default=None)
-    until: date | None = Field(default=None)
-
-    @property
-    def filters(self) -> Filters:
-        return Filters(self.source or None, self.since, self.until)
-
-
-class Ask(Limits):
-    """A question. `history` holds earlier [question, answer] turns, oldest first; `as_of` is the day
-    deadlines are measured against, today unless given; with `stream` the reply is server-sent events."""
-
-    model_config = _example(question="What is the MOU deadline?", as_of="2026-02-20")
-
-    question: Question
-    history: list[tuple[str, str]] = Field(default_factory=list, max_length=MOST_TURNS)
-    engine: str | None = Field(default=None, max_length=200)
-    as_of: date | None = Field(default=None)
-    max_quotes: int | None = Field(default=None, ge=1, le=10)
     stream: bool = False
     id: str | None = Field(default=None, max_length=200)
 
-    _question = field_validator("question")(_not_blank)
 
-
-class Search(Limits):
+class SearchBody(requests.Search):
     """A query for passages, and how many."""
 
-    model_config = _example(query="price floors", k=3)
-
-    query: Question
-    k: int = Field(default=10, ge=1, le=100)
-
-    _query = field_validator("query")(_not_blank)
+    model_config = ConfigDict(json_schema_extra=_example(query="price floors", k=3))
 
 
 class Failed(BaseModel):
@@ -137,16 +96,18 @@ class Completion(BaseModel):
     """A chat completion in OpenAI's form. The last message is the question, those before it are the
     conversation; what steers a model's sampling is not heeded, for every sentence is verified."""
 
-    model_config = _example(
-        "allow",
-        model="dateline",
-        messages=[{"role": "user", "content": "What is the MOU deadline?"}],
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra=_example(
+            model="dateline",
+            messages=[{"role": "user", "content": "What is the MOU deadline?"}],
+        ),
     )
 
-    model: str = Field(default="dateline", max_length=200)
+    model: str = Field(default="dateline", max_length=requests.LONGEST_ENGINE)
     messages: list[Message] = Field(
         min_length=1,
-        max_length=4 * MOST_TURNS,
+        max_length=4 * requests.MOST_TURNS,
     )
     stream: bool = False
     stream_options: StreamOptions | None = None
