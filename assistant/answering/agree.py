@@ -14,13 +14,10 @@ from datetime import date
 
 from assistant.finding.select import changed, is_twin
 from assistant.finding.times import best_time
-from assistant.finding.values import NUMBER_KINDS, TIME_KINDS, values
+from assistant.finding.values import NUMBER_KINDS, TIME_KINDS, value_of
 from assistant.language.marks import marks
-from assistant.language.numerals import numbers_of
-from assistant.language.words import stem, words
-from assistant.question.question import Question, Wanted
+from assistant.question.question import Question
 from assistant.schema import Agreement, Claim, Evidence
-from indexing.schema import Span, TimeExpression
 from indexing.times.calendar import describe
 
 SAME_MATTER = 2.0
@@ -29,31 +26,9 @@ COVERED = 0.75
 """Share of the question's words that a sentence must have for that."""
 
 
-def value_span(question: Question, e: Evidence) -> Span | None:
-    """Where the sentence states what is asked for, counted from its own start; None if unclear."""
-    if question.wanted in TIME_KINDS:
-        t = best_time(question, e)
-        return Span(t.start - e.sentence.start, t.end - e.sentence.start) if t else None
-    if question.wanted is Wanted.BODY:
-        return None  # which of a sentence's names it is, its form does not tell
-    found = values(question, e.text, e.hit.passage.text)
-    return Span(found[0].start, found[0].end) if found else None
-
-
-def stated(question: Question, e: Evidence) -> tuple[str, str] | None:
-    """The value a sentence states for the question: what it means, and its words."""
-    if question.wanted in TIME_KINDS:
-        t = best_time(question, e)
-        return (_meant(t), t.phrase) if t else None
-    if question.wanted in NUMBER_KINDS:
-        found = values(question, e.text, e.hit.passage.text)
-        return (found[0].normal, found[0].text) if found else None
-    return None
-
-
 _HEDGE = re.compile(
     r"\b(?:(?:just |slightly |well |far |much )?(?:(?:more|fewer|less|greater|higher|lower) than|over|under|above|below)|"
-    r"no (?:more|fewer|less) than|at (?:least|most)|up to|as (?:many|much|few|little) as|close to|an? (?:estimated|average of)|"
+    r"no (?:more|fewer|less) than|at (?:least|most)|up to|between|as (?:many|much|few|little) as|close to|an? (?:estimated|average of)|"
     r"about|around|some|roughly|approximately|nearly|almost)\s+$",
     re.IGNORECASE,
 )
@@ -61,22 +36,9 @@ _HEDGE = re.compile(
 
 def hedge(question: Question, e: Evidence) -> str:
     """The words before the value that say how exact it is, empty for none: "more than " 50 is not 50."""
-    span = value_span(question, e)
-    found = _HEDGE.search(e.text[: span.start]) if span else None
+    value = value_of(question, e)
+    found = _HEDGE.search(e.text[: value.start]) if value else None
     return found.group().lower() if found else ""
-
-
-_BEFORE_A_TIME = re.compile(r"^(?:for|within|in|on|by|about|around|the|a|an)\s+", re.IGNORECASE)
-
-
-def _meant(t: TimeExpression) -> str:
-    """What a time means: its days where it has any, else its number and unit."""
-    if t.first and t.last:
-        return f"{t.first}/{t.last}"
-    phrase = _BEFORE_A_TIME.sub("", t.phrase.casefold().replace("-", " "))
-    numbers = numbers_of(phrase)
-    unit = [stem(word) for word in words(phrase) if not numbers_of(word)]
-    return " ".join([*sorted(numbers), *unit])
 
 
 def backing(
@@ -84,16 +46,16 @@ def backing(
 ) -> list[Evidence]:
     """At most `room` further sentences, each of another voice, that state the value of the first."""
     first = chosen[0] if chosen else None
-    value = stated(question, first) if first else None
-    if first is None or value is None:
+    value = value_of(question, first) if first else None
+    if first is None or value is None or question.wanted not in TIME_KINDS | NUMBER_KINDS:
         return []
     voices = {e.hit.info.voice for e in chosen}
     found: list[Evidence] = []
     for e in evidence:
         if len(found) == room or e.relevance < first.relevance - 2 * SAME_MATTER:
             break
-        other = stated(question, e)
-        if e.hit.info.voice not in voices and other and other[0] == value[0]:
+        other = value_of(question, e)
+        if e.hit.info.voice not in voices and other and other.meaning == value.meaning:
             found.append(e)
             voices.add(e.hit.info.voice)
     return found
@@ -105,13 +67,14 @@ def agreement(question: Question, cited: Sequence[Evidence]) -> tuple[Agreement,
         return ()
     grouped: dict[str, tuple[str, list[int]]] = {}
     best = max(e.relevance for e in cited)
-    for number, e in enumerate(cited, 1):
-        value = stated(question, e)
+    is_compared = question.wanted in TIME_KINDS | NUMBER_KINDS
+    for number, e in enumerate(cited if is_compared else (), 1):
+        value = value_of(question, e)
         if value is None:
             continue
-        is_known = value[0] in grouped
+        is_known = value.meaning in grouped
         if is_known or not grouped or (_is_on_it(e, best, cited) and _is_like(question, e, cited)):
-            grouped.setdefault(value[0], (value[1], []))[1].append(number)
+            grouped.setdefault(value.meaning, (value.text, []))[1].append(number)
     if not grouped:
         for a, b, (one, two) in differences(cited):
             grouped.setdefault(one.casefold(), (one, []))[1].append(a)

@@ -14,7 +14,7 @@ from assistant.finding.find import Finding
 from assistant.finding.select import Rarity, choose, distinct_of, is_same, known_of, with_opening
 from assistant.finding.support import NOWHERE, calibration, together, unknown
 from assistant.finding.times import Lead, answer_dates, dated_lead
-from assistant.finding.values import NUMBER_KINDS, TIME_KINDS
+from assistant.finding.values import NUMBER_KINDS, TIME_KINDS, value_of
 from assistant.language.marks import marks
 from assistant.question.question import Question, Wanted
 from assistant.question.understand import is_telling
@@ -175,20 +175,20 @@ def _direct(
     """The amount, share, count or duration asked for, and how many independent sources state it."""
     if question.wanted not in NUMBER_KINDS and question.wanted is not Wanted.DURATION:
         return None
-    value = agree.stated(question, chosen[0]) if chosen else None
+    value = value_of(question, chosen[0]) if chosen else None
     if value is None:
         return None
     hedge = agree.hedge(question, chosen[0])
     rests_on = [
         e
         for e in (*chosen, *backing)
-        if (s := agree.stated(question, e))
-        and s[0] == value[0]
+        if (other := value_of(question, e))
+        and other.meaning == value.meaning
         and bool(agree.hedge(question, e)) == bool(hedge)  # "50" does not bear out "over 50"
     ]
     voices = len({e.hit.info.voice for e in rests_on})
     said = f", as {_COUNTS.get(voices, voices)} independent sources say" if voices > 1 else ""
-    words = f"{hedge}{value[1]}"
+    words = f"{hedge}{value.text}"
     return Lead(f"**{words[:1].upper()}{words[1:]}**{said}", tuple(rests_on))
 
 
@@ -270,7 +270,8 @@ def _quoted(
     claims = []
     for group in said:
         e = group[0]
-        text, bold = e.text, agree.value_span(question, e)
+        # Which of a sentence's names a body is, its form does not tell.
+        text, bold = e.text, None if question.wanted is Wanted.BODY else value_of(question, e)
         if bold is not None:
             text = f"{text[: bold.start]}**{text[bold.start : bold.end]}**{text[bold.end :]}"
         numbers = tuple(number[id(e)] for e in group)

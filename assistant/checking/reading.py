@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from assistant.checking import facts
 from assistant.language.parse import parse
+from assistant.language.quantities import Quantity, quantities
 from assistant.language.words import stem
 from assistant.schema import Evidence
 from indexing.schema import TimeExpression
@@ -33,13 +34,14 @@ class Reading:
         return facts.times_of(self.text, self.published)
 
     @cached_property
-    def quantities(self) -> list[facts.Quantity]:
-        """Without the numbers of calendar dates."""
+    def quantities(self) -> list[Quantity]:
+        """Without the numbers of calendar dates, and without "the one"."""
         dated = [(t.start, t.end) for t in self.times if not facts.is_counted(t)]
         return [
             q
-            for q in facts.quantities(self.text)
-            if not any(start < q.end and q.start < end for start, end in dated)
+            for q in quantities(self.text)
+            if not q.is_bare_one
+            and not any(start < q.end and q.start < end for start, end in dated)
         ]
 
     @cached_property

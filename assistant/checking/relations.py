@@ -12,6 +12,7 @@ from assistant.checking import facts
 from assistant.checking.manner import SAYS
 from assistant.checking.reading import Cited, Reading, has_family, is_family, lemma_of, shared
 from assistant.checking.stated import is_name, reread
+from assistant.language.quantities import Quantity
 from indexing.schema import TimeExpression
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ def belongs(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
             (s, _around(c, s, c.quantities))
             for c in cited
             for s in c.quantities
-            if s.unit == q.unit != "ordinal" and not q.is_same(s) and not _is_of(c, s)
+            if s.counted == q.counted != "ordinal" and not q.is_same(s) and not _is_of(c, s)
         ]
         fits = max((own.shared(around) for around in right), key=len)
         of_names = any(own.names & around.names for around in right)
@@ -298,7 +299,7 @@ class _Surroundings:
         return shared(self.lemmas, other.lemmas)
 
 
-def _is_of(reading: Reading, q: facts.Quantity) -> bool:
+def _is_of(reading: Reading, q: Quantity) -> bool:
     """Whether a number is the whole of which another is a part: "four of the 14 ministries"."""
     return bool(
         re.search(
@@ -339,8 +340,8 @@ def _is_same_time(claimed: TimeExpression, stated: TimeExpression) -> bool:
 
 def _around(
     reading: Reading,
-    q: facts.Quantity | TimeExpression,
-    points: Sequence[facts.Quantity | TimeExpression],
+    q: Quantity | TimeExpression,
+    points: Sequence[Quantity | TimeExpression],
 ) -> _Surroundings:
     """What stands next to a quantity or time: up to the cut that parts it from another one."""
     low, high = next(
@@ -386,7 +387,7 @@ def supplied(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
         givers = [c for c in cited if any(q.is_same(s) for s in c.quantities)]
         if len(givers) != 1:
             continue
-        if not q.unit and q.value <= _FEW:
+        if not q.counted and q.value <= _FEW:
             continue  # "the two sides"
         counted = claim.doc.char_span(q.start, q.end, alignment_mode="expand")
         noun = set() if q.is_money else _counted_noun(counted)

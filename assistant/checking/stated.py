@@ -9,8 +9,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from assistant.checking import facts
-from assistant.checking.facts import Quantity
 from assistant.checking.reading import Cited, Reading, lemma_of
+from assistant.language.quantities import Quantity
 from assistant.language.words import words
 from indexing.schema import TimeExpression
 from indexing.times.calendar import describe
@@ -86,7 +86,9 @@ def numbers(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
         return f"“a {min(other)}” is not in what it cites"
     is_limit = bool(_LIMIT.search(claim.text))
     for q in claim.quantities:
-        if _YEAR.fullmatch(q.text) and _is_known_year(int(q.value), cited):
+        if q.is_year and _is_known_year(int(q.value), cited):
+            continue
+        if any(s.is_of_order(q) for s in stated):
             continue
         same = [s for s in stated if q.is_same(s)]
         if any(facts.keeps_bound(s, q) for s in same) or (same and is_limit and not q.bound):
@@ -145,7 +147,7 @@ def _is_derived(  # noqa: C901 - rules in their order: the first that fits decid
     counts = [(s.value, s.unit) for s in stated if s.value > 0]
     ratios = [a / b for a, x in counts for b, y in counts if x == y and a != b]
     if q.unit == "%":
-        return any(_is_about(100 * ratio, q) for ratio in ratios)
+        return any(_is_about(float(100 * ratio), q) for ratio in ratios)
     return q.unit == "" and bool(_COMPARES.search(claim.text)) and q.value in ratios
 
 
@@ -261,7 +263,7 @@ def _counted_on(claim: Reading, cited: Sequence[Cited]) -> Iterator[date]:
         own = {q.value for q in c.quantities if q.unit == "day"}
         for first, last, _ in c.days:
             if first == last:
-                yield from (first + timedelta(days=length) for length in named | own)
+                yield from (first + timedelta(days=int(length)) for length in named | own)
 
 
 _ENDS = frozenset("pass expire lapse elapse end".split())

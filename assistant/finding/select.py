@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from assistant.finding.rerank import Reranker
 from assistant.finding.values import has_value, value_of
-from assistant.language.numerals import numbers_of
+from assistant.language.quantities import numbers_of
 from assistant.language.words import STOPWORDS, content_terms, stem, words
 from assistant.question.question import Question, Wanted
 from assistant.schema import Evidence, Hit
@@ -232,7 +232,7 @@ def choose(question: Question, evidence: Sequence[Evidence], most: int) -> list[
     far = FAR_FROM_ALL if hears_all or question.is_topic else FAR
     near = [e for e in distinct if e.relevance > best - far]
     mass = sum(math.exp(e.relevance - best) for e in distinct)
-    values = {id(e): value_of(question, e) for e in near}
+    values = {id(e): v.meaning if (v := value_of(question, e)) else None for e in near}
     chosen = [near[0]]
     held = 1 / mass
     left = near[1:]

@@ -11,11 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from assistant.language.numerals import CURRENCY, DIGITS, MONEY_WORD, SCALE, WORDED, value_of_number
+from assistant.finding.times import best_time
+from assistant.language.quantities import Quantity, numbers_of, quantities
+from assistant.language.units import PERIODS
 from assistant.language.words import STOPWORDS, content_terms, stem, words
 from assistant.question.question import Question, Wanted
 from assistant.schema import Evidence
 from indexing.schema import TimeExpression
+from indexing.times.words import ONES, TEENS, TENS
 
 TIME_KINDS = frozenset({Wanted.DATE, Wanted.DURATION})
 NUMBER_KINDS = frozenset({Wanted.AMOUNT, Wanted.SHARE, Wanted.COUNT})
@@ -24,34 +27,17 @@ NAME_KINDS = frozenset({Wanted.PERSON, Wanted.PLACE, Wanted.BODY})
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """`text` stands at `start:end` of its sentence; values that mean the same share `normal`."""
+    """`text` stands at `start:end` of its sentence; values that mean the same share `meaning`."""
 
     start: int
     end: int
     text: str
-    normal: str
+    meaning: str
 
 
-_UNIT = (
-    r"(?:(?:metric )?tonn?e?s?|tons|barrels?|kilograms?|kg|grams?|kilomet(?:er|re)s?|km|met(?:er|re)s?|miles?|"
-    r"feet|foot|inches|acres?|hectares?|square (?:miles|kilomet(?:er|re)s|feet|met(?:er|re)s)|degrees?|"
-    r"gigawatts?|megawatts?|GW|MW|kWh|lit(?:er|re)s?|gallons?|pounds?|ounces?|mph|km/h)\b"
-)
-_AMOUNT = re.compile(
-    rf"(?P<currency>{CURRENCY})\s?(?P<number>{DIGITS})(?:[\s-]?(?P<scale>{SCALE}))?|"
-    rf"(?P<number2>{DIGITS}|{WORDED})(?:[\s-](?P<scale2>{SCALE}))?[\s-](?P<unit>{MONEY_WORD}\b|{_UNIT})",
-    re.IGNORECASE,
-)
-_SHARE = re.compile(
-    rf"(?P<number>{DIGITS}|{WORDED})[\s-]?(?:%|percent\b|per cent\b|percentage points?\b|pc\b)|"
-    r"\b(?P<part>half|(?:one|two|three|a)[\s-](?:third|quarter|fifth|tenth)s?|(?:the |a )?(?:vast )?majority|most)\b",
-    re.IGNORECASE,
-)
-_NUMBER = re.compile(
-    rf"(?<![\w$€£¥.,/-])(?:(?P<digits>{DIGITS})|(?P<word>{WORDED}|dozens|hundreds|thousands))"
-    rf"(?:[\s-](?P<scale>{SCALE}))?(?![\w%]|[.,/]\d|-(?:day|week|month|year)|\s(?:percent|per cent))",
-    re.IGNORECASE,
-)
+_NO_AMOUNT = frozenset({"", "%", "point", "label", "ordinal", "clock"}) | PERIODS
+_NO_COUNT = frozenset({"%", "point", "label", "ordinal", "clock"})
+_MOST = re.compile(r"\b(?:(?:the |a )?(?:vast )?majority|most)\b", re.IGNORECASE)
 _NAME_WORD = r"(?:[A-Z][\w’'&.-]*[\w]|[A-Z]\.|[A-Z])"
 _NAME = re.compile(
     rf"\b(?:{_NAME_WORD})(?:\s+(?:(?:of|the|and|for|de|van|von|al|bin|la|le|du)\s+)?{_NAME_WORD}){{0,6}}"
@@ -100,38 +86,64 @@ def values(question: Question, sentence: str, around: str = "") -> list[Value]:
     return sorted(found, key=lambda v: min((abs(v.start - place) for place in places), default=0))
 
 
-def value_of(question: Question, e: Evidence) -> str | None:
-    """What a sentence states for the question, so that equal values are equal; None for none."""
+def value_of(question: Question, e: Evidence) -> Value | None:
+    """What a sentence states for the question: a time, or a value of the kind asked for; else None."""
     if question.wanted in TIME_KINDS:
-        phrases = [t.phrase.casefold() for t in e.times]
-        return " ".join(phrases) if phrases else None
+        t = best_time(question, e)
+        if t is None:
+            return None
+        start = t.start - e.sentence.start
+        return Value(start, start + len(t.phrase), t.phrase, _meant(t))
     found = values(question, e.text, e.hit.passage.text)
-    return found[0].normal if found else None
+    return found[0] if found else None
+
+
+_BEFORE_A_TIME = re.compile(r"^(?:for|within|in|on|by|about|around|the|a|an)\s+", re.IGNORECASE)
+
+
+def _meant(t: TimeExpression) -> str:
+    """What a time means: its days where it has any, else its number and unit."""
+    if t.first and t.last:
+        return f"{t.first}/{t.last}"
+    phrase = _BEFORE_A_TIME.sub("", t.phrase.casefold().replace("-", " "))
+    numbers = numbers_of(phrase)
+    unit = [stem(word) for word in words(phrase) if not numbers_of(word)]
+    return " ".join([*sorted(numbers), *unit])
 
 
 def _amounts(sentence: str) -> Iterator[Value]:
-    for m in _AMOUNT.finditer(sentence):
-        number = value_of_number(m["number"] or m["number2"], m["scale"] or m["scale2"])
-        unit = (m["currency"] or m["unit"]).casefold()
-        if unit in ("$", "us$", "dollar", "dollars", "usd"):
-            unit = "usd"
-        yield Value(m.start(), m.end(), m.group(), f"{number:g} {unit.removesuffix('s')}")
+    return (_in_full(sentence, q) for q in _apart(sentence) if q.unit not in _NO_AMOUNT)
 
 
 def _shares(sentence: str) -> Iterator[Value]:
-    for m in _SHARE.finditer(sentence):
-        normal = f"{value_of_number(m['number'], None):g}%" if m["number"] else m["part"].casefold()
-        yield Value(m.start(), m.end(), m.group(), normal)
+    yield from (_in_full(sentence, q) for q in _apart(sentence) if q.unit in ("%", "point"))
+    for m in _MOST.finditer(sentence):
+        yield Value(m.start(), m.end(), m.group(), m.group().casefold())
 
 
 def _counts(sentence: str) -> Iterator[Value]:
-    for m in _NUMBER.finditer(sentence):
-        number = value_of_number(m["digits"] or m["word"], m["scale"])
-        is_year = (m["digits"] or "").isdigit() and 1500 <= number <= 2100 and not m["scale"]
-        is_day = re.search(r"\b[A-Z][a-z]{2,8}\.?\s\Z", sentence[: m.start()])
-        if is_year or (is_day and is_day.group().strip(" .").casefold() in _MONTHS_AND_DAYS):
-            continue
-        yield Value(m.start(), m.end(), m.group(), f"{number:g}")
+    for q in _apart(sentence):
+        is_of_time = not q.unit or q.unit in PERIODS
+        is_label = is_of_time and sentence.startswith("-", q.numeral.end)  # "a 60-day lease"
+        is_count = q.unit not in _NO_COUNT and q.start == q.numeral.start
+        if is_count and not is_label and not q.is_year:
+            end = (q.through or q).numeral.end
+            meaning = f"{q.number} to {q.through.number}" if q.through else f"{q.number}"
+            yield Value(q.start, end, sentence[q.start : end], meaning)
+
+
+def _apart(sentence: str) -> Iterator[Quantity]:
+    """The quantities of a sentence, a range as one."""
+    end = 0
+    for q in quantities(sentence):
+        if q.start >= end:
+            yield q
+            end = (q.through or q).end
+
+
+def _in_full(sentence: str, q: Quantity) -> Value:
+    end = (q.through or q).end
+    return Value(q.start, end, sentence[q.start : end], q.meaning)
 
 
 _COUNTED = re.compile(r"(?:how many|number of)((?:\s+[\w’'-]+){1,4})", re.IGNORECASE)
@@ -189,7 +201,7 @@ _LASTING = re.compile(
     r"indefinite\w*|for ever|forever)\b",
     re.IGNORECASE,
 )
-_QUANTITY = re.compile(rf"\d|\b(?:{WORDED}|dozens?|hundreds?|thousands?|millions?|billions?|several|"
+_QUANTITY = re.compile(rf"\d|\b(?:{'|'.join((*ONES, *TEENS, *TENS))}|dozens?|hundreds?|thousands?|millions?|billions?|several|"
     r"few|many|none|no|free|half|twice|double|triple|majority|most|all)\b", re.IGNORECASE)  # fmt: skip
 
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from assistant.finding.select import stems_of
-from assistant.language.numerals import CURRENCY, MONEY_WORD
 from assistant.language.places import PEOPLES
+from assistant.language.units import CURRENCY, MONEY_WORD
 from assistant.language.words import STOPWORDS
 
 if TYPE_CHECKING:

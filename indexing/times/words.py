@@ -6,15 +6,15 @@ import re
 
 from indexing.times.calendar import DAYS, MONTHS, listed
 
-_ONES = listed("one two three four five six seven eight nine")
+ONES = listed("one two three four five six seven eight nine")
 
-_TEENS = listed("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen")
+TEENS = listed("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen")
 
-_TENS = listed("twenty thirty forty fifty sixty seventy eighty ninety")
+TENS = listed("twenty thirty forty fifty sixty seventy eighty ninety")
 
 NUMBERS = {
     word: value
-    for words, first, step in ((_ONES, 1, 1), (_TEENS, 10, 1), (_TENS, 20, 10))
+    for words, first, step in ((ONES, 1, 1), (TEENS, 10, 1), (TENS, 20, 10))
     for value, word in zip(range(first, 100, step), words, strict=False)
 } | {"a": 1, "an": 1, "a dozen": 12, "half a dozen": 6, "a hundred": 100, "one hundred": 100}
 
@@ -53,7 +53,7 @@ COMMA_YEAR = rf"(?:(?:\s{{0,3}},\s{{0,3}}|{SPACE})(?P<y>{YEAR}))?"
 NUMBER = (
     r"(?:\d{1,3}(?:,\d{3})+|\d{1,6}(?:\.\d+)?|half a dozen|a dozen|(?:a|one) hundred"
     r"|(?:a )?few|(?:a )?couple(?: of)?|several"
-    rf"|(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(_ONES)}))?|{'|'.join(_TEENS + _ONES)}|an?)"
+    rf"|(?:{'|'.join(TENS)})(?:[- ](?:{'|'.join(ONES)}))?|{'|'.join(TEENS + ONES)}|an?)"
 )
 
 UNIT = r"(?P<unit>hour|day|week|fortnight|month|quarter|year|decade)(?P<plural>s?)\b"
@@ -170,4 +170,4 @@ ANY_DAY = [d.lower() for d in DAYS] + listed("mon tue tues wed thu thur thurs fr
 
 ANY_MONTH = [m.lower() for m in MONTHS] + [m[:3].lower() for m in MONTHS] + ["sept"]
 
-COUNT_WORDS = [*_ONES, *_TEENS, *_TENS, *listed("a an half few couple several #")]
+COUNT_WORDS = [*ONES, *TEENS, *TENS, *listed("a an half few couple several #")]

@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sentences import evidence_of
 
-from assistant.finding.values import values
+from assistant.finding.values import value_of, values
 from assistant.question.understand import understand
 
 
@@ -48,7 +49,7 @@ def test_a_name_the_question_says_itself_does_not_answer_it() -> None:
 def test_the_same_amount_written_otherwise_is_the_same_value(a: str, b: str) -> None:
     question = understand("How much?")
     (first,), (second,) = (values(question, f"It cost {text} then.") for text in (a, b))
-    assert first.normal == second.normal
+    assert first.meaning == second.meaning
 
 
 @given(
@@ -65,3 +66,36 @@ def test_whoever_is_asked_after_by_name_is_not_answered_with_a_name() -> None:
     sentence = "Norway's Trade Minister, Ada Quill, came with Tom Reed."
     assert texts("Who is Ada Quill?", sentence) == []
     assert texts("Who came with Ada Quill?", sentence) != []
+
+
+@pytest.mark.parametrize(
+    ("question", "meaning", "text"),
+    [
+        ("How much was spent?", "12000000000 usd", "$12B"),
+        ("When was it spent?", "2025-05-04/2025-05-04", "4 May 2025"),
+        ("Who spent it?", "otto brandt", "Otto Brandt"),
+    ],
+)
+def test_a_sentence_states_one_value_for_a_question(question: str, meaning: str, text: str) -> None:
+    e = evidence_of("Otto Brandt spent $12B on 4 May 2025.", "a.txt", 5.0)
+    value = value_of(understand(question), e)
+    assert value is not None
+    assert (value.meaning, value.text) == (meaning, text)
+    assert e.text[value.start : value.end] == text
+    assert value_of(understand("What share was spent?"), e) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "first"),
+    [
+        ("How much was it?", "It cost half a billion dollars.", "half a billion dollars"),
+        ("How much was it?", "It cost $3-5 billion.", "$3-5 billion"),
+        ("What share voted?", "Some 10 to 12 percent voted.", "10 to 12 percent"),
+        ("What share voted?", "Pay for the vote rose from 3% to 5% of costs.", "3%"),
+        ("How many people came?", "Two and a half million people came.", "Two and a half million"),
+        ("How many people came?", "Between 20 and 30 people came.", "20 and 30"),
+        ("How many tonnes?", "It took 30 tonnes.", "30"),
+    ],
+)
+def test_a_value_is_the_whole_of_what_is_said(question: str, sentence: str, first: str) -> None:
+    assert texts(question, sentence)[0] == first
