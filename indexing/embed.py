@@ -16,6 +16,7 @@ import hashlib
 import importlib.util
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -94,7 +95,7 @@ class BundledEmbedder:
     def __init__(self, folder: Path, threads: int) -> None:
         self._folder = folder
         self._threads = threads
-        self._fast = MiniLM(folder)
+        self._fast = _mini_lm(folder)
         self._bulk: SentenceTransformersEmbedder | None = None
 
     def embed_query(self, text: str) -> Vectors:
@@ -192,6 +193,12 @@ class MiniLM:
         mean = hidden.sum(axis=1) / lengths[:, None].astype(np.float32)
         vectors: Vectors = mean / np.linalg.norm(mean, axis=1, keepdims=True)
         return vectors
+
+
+@lru_cache(maxsize=1)
+def _mini_lm(folder: Path) -> MiniLM:
+    """One for all embedders of a process: it holds 90 MB, and nothing writes to them."""
+    return MiniLM(folder)
 
 
 class _Layer:

@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import importlib.util
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,13 +51,19 @@ class Reranker(Protocol):
 def open_reranker(name: str, threads: int) -> Reranker | None:
     """The reranker called `name`: "bundled", "none" (None), or a sentence-transformers CrossEncoder.
 
+    The bundled one is loaded once a process for each number of threads.
     Raises SettingsError when there is no such model.
     """
     if name == NONE:
         return None
     if name == BUNDLED:
-        return BundledReranker(_bundled_folder(), threads)
+        return _bundled(threads)
     return CrossEncoderReranker(name, threads)
+
+
+@cache
+def _bundled(threads: int) -> Reranker:
+    return BundledReranker(_bundled_folder(), threads)
 
 
 def _bundled_folder() -> Path:
