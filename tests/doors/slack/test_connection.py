@@ -284,10 +284,10 @@ def test_the_manifest_asks_for_what_is_used_and_no_more(stage: Stage) -> None:
     stage(scene)
 
 
-def test_slacks_libraries_are_imported_by_the_door_alone() -> None:
+def test_slacks_libraries_are_imported_by_its_client_alone() -> None:
     users = {
         path.relative_to(ROOT / "assistant").as_posix()
         for path in (ROOT / "assistant").rglob("*.py")
         if re.search(r"^\s*(?:import|from) slack_(?:bolt|sdk)", path.read_text("utf-8"), re.M)
     }
-    assert users == {"doors/slack/app.py"}
+    assert users == {"doors/slack/client.py"}

@@ -17,7 +17,7 @@ from slack_server import (
     slack_server,
 )
 
-from assistant.doors.slack import app, blocks
+from assistant.doors.slack import app, blocks, shown
 from assistant.doors.slack.channels import NOTHING_TO_READ, REFUSED, channels
 from assistant.schema import Claim
 from indexing.errors import DatelineError, SettingsError
@@ -172,7 +172,7 @@ class Slow:
 def test_verified_claims_are_shown_while_the_rest_is_written(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "UPDATE_S", 0.2)
+    monkeypatch.setattr(shown, "UPDATE_S", 0.2)
     slow = Slow()
 
     async def scene(desk: Desk) -> None:
@@ -208,7 +208,7 @@ def test_an_answer_that_is_there_at_once_is_one_update(stage: Stage) -> None:
 def test_an_answer_under_way_when_dateline_stops_says_so(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "UPDATE_S", 0.01)
+    monkeypatch.setattr(shown, "UPDATE_S", 0.01)
     slow = Slow()
 
     async def run() -> None:
