@@ -86,6 +86,9 @@ def test_chainlit_is_imported_by_the_chat_page_and_its_server_alone() -> None:
     }
     assert users <= {
         "assistant/doors/chat/app.py",
+        "assistant/doors/chat/library.py",
+        "assistant/doors/chat/session.py",
+        "assistant/doors/chat/uploads.py",
         "assistant/doors/chat/data_layer.py",
         "assistant/doors/chat/ratings.py",
         "assistant/doors/chat/sign_in.py",
