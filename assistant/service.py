@@ -24,12 +24,12 @@ from assistant.finding.retrieve import Retriever, as_langchain
 from assistant.finding.support import signals
 from assistant.question import turns
 from assistant.schema import Answer, Claim, Evidence, Hit
+from assistant.settings import QUOTES, Settings
 from assistant.suggesting import follow_ups
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import CorpusError, DatelineError, SettingsError
 from indexing.reading.clean import searchable
 from indexing.schema import EVERYTHING, Filters, SourceInfo
-from indexing.settings import QUOTES, Settings
 from indexing.store.catalog import Catalog
 from indexing.store.joined import JoinedCatalog, Originals
 from indexing.store.tables import check_meta, read_meta

@@ -19,12 +19,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from assistant.settings import Settings
 from eval import jsonl
 from eval.jsonl import BadLine
 from eval.wording import normal, written
 from indexing.errors import SettingsError, UnreadableFile
 from indexing.reading import read
-from indexing.settings import Settings
 
 BRIEFS = Path(__file__).parent / "sets" / "briefs.jsonl"
 """The project's own questions, over `corpus/`."""

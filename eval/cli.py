@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.doors.arguments import NewCommand, a_count, a_day, print_json, progress_bar
 from assistant.language.marks import plain
+from assistant.settings import QUOTES, Settings
 from indexing.errors import SettingsError
-from indexing.settings import QUOTES, Settings, environment
+from indexing.settings import environment
 
 if TYPE_CHECKING:
     from eval.cases import Case, QuestionSet

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from assistant.settings import QUOTES
 from eval import jsonl
 from eval.cases import BRIEFS, BadSet, QuestionSet
 from eval.jsonl import BadLine
@@ -24,7 +25,6 @@ from eval.model_use import tally
 from eval.run import Result, Run, run_from_lines, run_to_lines
 from eval.stats import Estimate, drop_p_value, estimate, holm
 from indexing.errors import SettingsError
-from indexing.settings import QUOTES
 
 ALPHA = 0.05
 VERDICT = "right"

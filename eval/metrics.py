@@ -23,11 +23,11 @@ from ragas.metrics._context_recall import IDBasedContextRecall, NonLLMContextRec
 from ragas.metrics.collections import ExactMatch, SemanticSimilarity, StringPresence
 
 from assistant.schema import Answer, Citation, Status
+from assistant.settings import QUOTES
 from eval.cases import Case, GoldSpan, Wordings
 from eval.wording import holds, leads, normal, unmarked, written
 from indexing.embed import Embedder
 from indexing.schema import Passage
-from indexing.settings import QUOTES
 
 RETRIEVED = 4
 """Passages of a question that count as retrieved, as in the field's recall@4."""

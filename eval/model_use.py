@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from assistant.schema import Answer, Claim, Status
-from indexing.settings import QUOTES
+from assistant.settings import QUOTES
 
 
 class Did(StrEnum):

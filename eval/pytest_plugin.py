@@ -63,10 +63,11 @@ def _evaluate(
     baseline: Path | None = None,
     floors: Mapping[str, float] | None = None,
 ) -> Evaluation:
+    from assistant.settings import QUOTES, Settings
     from eval.cases import load_set
     from eval.gate import baselines_of, judge_run, load_baselines
     from eval.run import run_set
-    from indexing.settings import QUOTES, Settings, environment
+    from indexing.settings import environment
 
     asked = load_set(path, corpus)
     settings = Settings.from_env(environment(), engine=QUOTES, corpus=asked.corpus, index=index)

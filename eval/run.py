@@ -15,6 +15,7 @@ from typing import Any
 from assistant.answering.models.names import ModelName
 from assistant.doors.show.json import citation_to_json
 from assistant.service import Assistant, open_assistant
+from assistant.settings import QUOTES, Settings
 from eval.cases import (
     BadSet,
     Case,
@@ -29,7 +30,6 @@ from eval.model_use import Work, work_of
 from indexing.embed import open_embedder
 from indexing.errors import CorpusError, DatelineError, IndexBusy
 from indexing.schema import Passage
-from indexing.settings import QUOTES, Settings
 from indexing.store.catalog import Catalog
 from indexing.store.tables import read_meta
 from indexing.store.view import View

@@ -1,99 +1,43 @@
-"""One settings object, read once."""
+"""What indexing is told, and how every layer's settings are read: once, from the environment."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from indexing.errors import SettingsError
 
 BUNDLED = "bundled"
 """The name of the models whose weights the installed packages carry."""
-QUOTES = "quotes"
-"""The engine that needs no chat model."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Every value a user can set; each is also `DATELINE_<NAME>` and a line of `.env`.
+class IndexSettings:
+    """What a user can set of the corpus and its index; each is also `DATELINE_<NAME>` and a line of
+    `.env`. The layers above add theirs in classes of their own.
 
-    `embedder` and `reranker` are "bundled" or a sentence-transformers model by name or folder;
-    `reranker` may be "none". `model` lists the chat models on offer, `provider:model` or
-    `provider:model@URL`, with commas between them; `engine` is what answers: "quotes", one of them,
-    or any other such name. Where a model is given and no engine, the first model answers.
-    `model_url` is the base URL of those without one. `model_timeout_s` is the longest wait for a
-    model's next words, `model_retries` how often a call that did not begin is made again,
-    `model_concurrency` how many calls may run at once, `model_tokens` the longest reply.
-    `model_rewrite`, `model_rerank` and `model_rounds` say what else a model may do: complete
-    follow-up questions, order the sentences found, and have others looked for (2 rounds).
-    `entailment` is "none" or a sentence-transformers CrossEncoder by name or folder.
-    `max_file_mb` is the largest file read as an article.
-    `sign_in` says how people sign in to the chat page: "none", "password", "oidc", or the last two
-    with a comma between them; where it is "none", `open_to_all` must be on to serve other machines.
-    `public_url` is the address people reach the page at, where that is not host and port. The
-    `oidc_*` describe the provider of identities; `oidc_allow` lists the addresses it may send, with
-    commas and `*` ("*@example.org"). `database_url` is a Postgres URL for conversations; without one
-    they are kept in the index.
-    `api_keys` says when the HTTP API wants a key: "required", or "auto", where the page asks to sign
-    in. `requests_per_minute` may be asked with one key, or from one address without a key, 0 for any
-    number; `request_timeout_s` is the longest a request may take, and with `most_waiting` answers asked
-    for and not there yet the next is turned away. `cors` lists origins whose pages may call the API, with
-    commas. `log` is "off", "text" or "json"; only with `log_questions` does it hold what was asked.
-    `traces_url` is an OTLP/HTTP endpoint. `slack_bot_token`, with `slack_app_token` (Socket Mode) or
-    `slack_signing_secret` (events over HTTP), are those of a Slack app; `slack_channels` says which
-    sources each channel may be answered from; `slack_url` is the root of Slack's Web API.
+    `embedder` is "bundled" or a sentence-transformers model by name or folder. `passage_chars` is the
+    size of a passage, `max_file_mb` the largest file read as an article, `threads` how many processor
+    threads the models use.
     """
+
+    LEAST: ClassVar[Mapping[str, int]] = {"passage_chars": 100, "max_file_mb": 1, "threads": 1}
+    """The least that numbers may be."""
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     corpus: Path = Path("corpus")
     index: Path = Path(".dateline")
-    host: str = "127.0.0.1"
-    port: int = 8000
     embedder: str = BUNDLED
-    reranker: str = BUNDLED
-    engine: str = QUOTES
-    model: str = ""
-    model_url: str = ""
-    model_timeout_s: int = 30
-    model_retries: int = 2
-    model_concurrency: int = 4
-    model_tokens: int = 600
-    model_rewrite: bool = True
-    model_rerank: bool = False
-    model_rounds: int = 1
-    entailment: str = "none"
     passage_chars: int = 800
-    max_quotes: int = 3
     max_file_mb: int = 50
     threads: int = 2
-    database_url: str = ""
-    sign_in: str = "none"
-    open_to_all: bool = False
-    public_url: str = ""
-    oidc_issuer: str = ""
-    oidc_client_id: str = ""
-    oidc_client_secret: str = ""
-    oidc_name: str = "single sign-on"
-    oidc_allow: str = "*"
-    api_keys: str = "auto"
-    requests_per_minute: int = 600
-    request_timeout_s: int = 120
-    most_waiting: int = 200
-    cors: str = ""
-    log: str = "off"
-    log_questions: bool = False
-    traces_url: str = ""
-    slack_bot_token: str = ""
-    slack_app_token: str = ""
-    slack_signing_secret: str = ""
-    slack_channels: str = ""
-    slack_url: str = "https://slack.com/api/"
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str], **overrides: Any) -> Settings:
+    def from_env(cls, env: Mapping[str, str], **overrides: Any) -> Self:
         """The settings in `env` (names `DATELINE_*`); `overrides` that are not None win.
 
         Raises SettingsError naming the variable for a value that cannot be used.
@@ -104,16 +48,27 @@ class Settings:
             if variable in env:
                 values[name] = _parsed(variable, env[variable], getattr(cls(), name))
         values.update((name, value) for name, value in overrides.items() if value is not None)
-        settings = replace(cls(), **values)
-        if settings.models and "engine" not in values:
-            settings = replace(settings, engine=settings.models[0])
-        _check(settings)
+        settings = replace(cls(), **values).completed(values.keys())
+        settings.check()
         return settings
 
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The chat models on offer, the preferred one first."""
-        return tuple(dict.fromkeys(name.strip() for name in self.model.split(",") if name.strip()))
+    def completed(self, given: Collection[str]) -> Self:
+        """With what follows for settings that are not among the `given`."""
+        return self
+
+    def check(self) -> None:
+        """Raises SettingsError naming the variable for a value that cannot be used."""
+        for name, least in self.LEAST.items():
+            if getattr(self, name) < least:
+                raise SettingsError(
+                    f"DATELINE_{name.upper()} must be {least} or more, got {getattr(self, name)}"
+                )
+        for name, choices in self.CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise SettingsError(
+                    f"DATELINE_{name.upper()} must be {' or '.join(choices)}, "
+                    f"got {getattr(self, name)!r}"
+                )
 
 
 _SWITCH = {"on": True, "off": False}
@@ -131,79 +86,6 @@ def _parsed(variable: str, value: str, default: Any) -> Any:
     if not value.strip():
         raise SettingsError(f"{variable} is empty; give it a value or remove the line")
     return Path(value) if isinstance(default, Path) else value.strip()
-
-
-_LEAST = {
-    "passage_chars": 100,
-    "max_quotes": 1,
-    "max_file_mb": 1,
-    "threads": 1,
-    "port": 0,
-    "model_timeout_s": 1,
-    "model_retries": 0,
-    "model_concurrency": 1,
-    "model_tokens": 16,
-    "model_rounds": 1,
-    "requests_per_minute": 0,
-    "request_timeout_s": 1,
-    "most_waiting": 1,
-}
-_CHOICES = {"api_keys": ("auto", "required"), "log": ("off", "text", "json")}
-
-
-def _check(settings: Settings) -> None:
-    for name, least in _LEAST.items():
-        if getattr(settings, name) < least:
-            variable = f"DATELINE_{name.upper()}"
-            raise SettingsError(
-                f"{variable} must be {least} or more, got {getattr(settings, name)}"
-            )
-    for name, choices in _CHOICES.items():
-        if getattr(settings, name) not in choices:
-            raise SettingsError(
-                f"DATELINE_{name.upper()} must be {' or '.join(choices)}, "
-                f"got {getattr(settings, name)!r}"
-            )
-    if settings.port > 65535:
-        raise SettingsError(f"DATELINE_PORT must be 65535 or less, got {settings.port}")
-    _check_sign_in(settings)
-
-
-def _check_sign_in(settings: Settings) -> None:
-    ways = {way.strip() for way in settings.sign_in.split(",")}
-    if ways != {"none"} and not (ways and ways <= {"password", "oidc"}):
-        raise SettingsError(
-            f"DATELINE_SIGN_IN must be none, password, oidc, or password,oidc, got {settings.sign_in!r}"
-        )
-    if settings.public_url and not re.fullmatch(
-        r"https?://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?/?", settings.public_url
-    ):
-        raise SettingsError(
-            "DATELINE_PUBLIC_URL must be https:// and a host, without a path, such as "
-            f"https://news.example.org, got {settings.public_url!r}"
-        )
-    if "oidc" not in ways:
-        return
-    for name in ("oidc_issuer", "oidc_client_id"):
-        if not getattr(settings, name):
-            raise SettingsError(f"DATELINE_SIGN_IN is oidc: set DATELINE_{name.upper()} too")
-    if not re.fullmatch(
-        r"https://\S+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/\S*)?",
-        settings.oidc_issuer,
-    ):
-        raise SettingsError(
-            f"DATELINE_OIDC_ISSUER must be an address with https://, got {settings.oidc_issuer!r}"
-        )
-    if not re.fullmatch(r"[^/?#%\\]{1,40}", settings.oidc_name):
-        raise SettingsError(
-            "DATELINE_OIDC_NAME must have at most 40 characters, none of them / ? # % \\, "
-            f"got {settings.oidc_name!r}"
-        )
-    if settings.host not in ("127.0.0.1", "localhost", "::1") and not settings.public_url:
-        raise SettingsError(
-            "DATELINE_SIGN_IN is oidc and other machines are served: set DATELINE_PUBLIC_URL, the "
-            "address that the provider sends people back to"
-        )
 
 
 def environment() -> dict[str, str]:

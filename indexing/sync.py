@@ -22,7 +22,7 @@ from indexing.errors import IndexBusy, UnreadableFile
 from indexing.reading import clean, publisher, read
 from indexing.reading.published import publication
 from indexing.schema import Article, Document, Failure, Passage, SyncReport
-from indexing.settings import Settings
+from indexing.settings import IndexSettings
 from indexing.store import vectors
 from indexing.store.tables import FILE_NAME, fingerprint, processing, storage_errors
 from indexing.store.writer import CatalogWriter, PreparedArticle, PreparedPassage
@@ -40,7 +40,7 @@ Progress = Callable[[str, int, int], None]
 """Told (what is being done, how many are done, of how many)."""
 
 
-def prepare(document: Document, settings: Settings, model: str) -> PreparedArticle:
+def prepare(document: Document, settings: IndexSettings, model: str) -> PreparedArticle:
     """Cleans, dates and cuts one article; `model` names the embedder its vector keys are for."""
     text, boilerplate = clean.clean(document)
     metadata = dict(document.metadata)
@@ -96,7 +96,7 @@ def _header(article: Article) -> str:
 
 def sync(
     corpus: Path,
-    settings: Settings,
+    settings: IndexSettings,
     *,
     rebuild: bool = False,
     progress: Progress = lambda what, done, total: None,
@@ -155,7 +155,7 @@ class _Run:
     def __init__(
         self,
         corpus: Path,
-        settings: Settings,
+        settings: IndexSettings,
         catalog: CatalogWriter,
         embedder: Embedder,
         progress: Progress,

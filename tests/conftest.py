@@ -15,7 +15,7 @@ from postgres import Postgres, postgres_server
 from repository import HELPERS, ROOT
 from running import Running, running
 
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 # A shell's background jobs ignore interrupts, and so would the servers that tests start and stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)

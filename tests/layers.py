@@ -27,7 +27,7 @@ ORDER = """
     indexing.copies indexing.store indexing.chunk indexing.embed
     indexing.sync
 
-    assistant.schema
+    assistant.schema assistant.settings
     assistant.language assistant.question assistant.finding assistant.checking
     assistant.answering assistant.suggesting
     assistant.service

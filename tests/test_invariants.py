@@ -26,11 +26,11 @@ from repository import ARTICLES, ROOT, write_files
 
 from assistant.schema import Answer, Status
 from assistant.service import Assistant, open_assistant
+from assistant.settings import Settings
 from indexing.embed import Vectors
 from indexing.errors import UnreadableFile
 from indexing.reading.read import read_documents
 from indexing.schema import Document, Filters, Span
-from indexing.settings import Settings
 from indexing.store.catalog import Catalog
 from indexing.store.view import StoredPassage, View
 from indexing.store.writer import PreparedPassage

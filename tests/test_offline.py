@@ -25,8 +25,8 @@ import pytest
 from repository import write_files
 from unplugged import Unplugged
 
+from assistant.settings import Settings
 from indexing.embed import BULK_TEXTS
-from indexing.settings import Settings
 
 
 @pytest.fixture

@@ -30,10 +30,10 @@ from repository import ROOT
 from running import Running
 
 from assistant.doors.cli import _parser, main
+from assistant.settings import Settings
 from eval.cases import BRIEFS, load_set
 from eval.gate import baselines_of, load_baselines, overall
 from eval.reporting.report import figure
-from indexing.settings import Settings
 
 PAPERS = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),

@@ -24,9 +24,9 @@ from repository import ROOT
 
 import assistant as dateline
 from assistant import Answer, Assistant, open_assistant
+from assistant.settings import Settings
 from indexing.errors import IndexMissing, SettingsError
 from indexing.schema import Filters
-from indexing.settings import Settings
 
 DATED_QUESTION = "When is the review of the USMCA?"
 MISSING_QUESTION = "Who won the 2019 cricket world cup?"

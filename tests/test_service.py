@@ -13,9 +13,9 @@ from repository import write_files
 
 from assistant.schema import Answer, Claim, Status
 from assistant.service import Assistant, open_assistant
+from assistant.settings import Settings
 from indexing.errors import CorpusError, SettingsError
 from indexing.schema import Filters
-from indexing.settings import Settings
 from indexing.sync import sync
 
 AS_OF = date(2026, 11, 22)

@@ -17,9 +17,10 @@ from assistant.checking.entail import open_entailment
 from assistant.finding.find import Finding
 from assistant.language.words import STOPWORDS, stem, words
 from assistant.schema import Answer, Claim, Evidence, ModelUse
+from assistant.settings import QUOTES, AnswerSettings
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import ModelError, SettingsError
-from indexing.settings import BUNDLED, QUOTES, Settings
+from indexing.settings import BUNDLED
 
 SENTENCES = 10
 """Sentences a model is given to answer from."""
@@ -48,7 +49,7 @@ class Call:
 
     model: ChatModel
     cancelled: Callable[[], bool]
-    settings: Settings
+    settings: AnswerSettings
     usage: Usage = field(default_factory=Usage)
 
     def spend(self, usage: Usage) -> None:
@@ -113,7 +114,7 @@ def shown_name(engine: str) -> str:
 class Engines:
     """The chat models in use, each opened when it is first asked. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, embedder: Embedder) -> None:
+    def __init__(self, settings: AnswerSettings, embedder: Embedder) -> None:
         self._settings = settings
         self._embedder = embedder
         self._models: dict[str, ChatModel] = {}

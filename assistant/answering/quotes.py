@@ -19,8 +19,8 @@ from assistant.language.marks import marks
 from assistant.question.question import Question, Wanted
 from assistant.question.understand import is_telling
 from assistant.schema import Answer, AnswerDate, Citation, Claim, Evidence, Status
+from assistant.settings import QUOTES
 from indexing.schema import Sentence, SourceInfo
-from indexing.settings import QUOTES
 from indexing.times.calendar import describe
 
 ENGINE = QUOTES

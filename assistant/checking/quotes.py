@@ -7,7 +7,7 @@ from pathlib import Path
 
 from indexing.errors import UnreadableFile
 from indexing.reading import read
-from indexing.settings import Settings
+from indexing.settings import IndexSettings
 from indexing.store.tables import fingerprint
 from indexing.store.view import View
 
@@ -23,7 +23,7 @@ class QuoteVerifier:
     place. A file that has gone cannot be cited.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: IndexSettings) -> None:
         self._max_file_mb = settings.max_file_mb
         self._fingerprints: dict[tuple[str, int, int], str] = {}
 

@@ -13,10 +13,10 @@ from typing import Protocol
 
 from assistant.doors.workers import Workers
 from assistant.schema import Answer, Claim, Hit
+from assistant.settings import Settings
 from indexing.embed import Embedder
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import Filters, SourceInfo
-from indexing.settings import Settings
 
 History = Sequence[tuple[str, str]]
 """Earlier (question, answer) turns, oldest first."""

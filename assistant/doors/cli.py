@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.doors.arguments import Run, a_count, a_day, print_json, progress_bar
+from assistant.settings import Settings
 from indexing.errors import DatelineError, SettingsError
-from indexing.settings import Settings, environment
+from indexing.settings import environment
 
 if TYPE_CHECKING:
     from assistant.schema import Answer, Claim

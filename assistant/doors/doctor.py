@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from assistant.settings import QUOTES, Settings
 from indexing.errors import DatelineError
-from indexing.settings import QUOTES, Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,8 @@ from assistant.doors.show.text import as_text
 from assistant.doors.workers import Workers
 from assistant.language.marks import plain
 from assistant.schema import Answer
+from assistant.settings import Settings
 from indexing.errors import DatelineError, SettingsError
-from indexing.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -41,8 +41,8 @@ from assistant.doors.paths import is_api
 from assistant.doors.workers import Workers
 from assistant.keeping import people
 from assistant.keeping.people import LOOPBACK
+from assistant.settings import Settings
 from indexing.errors import DatelineError, SettingsError
-from indexing.settings import Settings
 
 if TYPE_CHECKING:
     from assistant.doors.asking import Answering

@@ -17,7 +17,7 @@ from contextvars import copy_context
 from typing import TypeVar
 
 from assistant.schema import Answer, Claim
-from indexing.settings import QUOTES
+from assistant.settings import QUOTES
 
 T = TypeVar("T")
 

@@ -29,8 +29,8 @@ from assistant.keeping.database import (
     threads,
 )
 from assistant.keeping.tables import Element, Feedback, Page, Person, Rated, Step, Thread, Whole
+from assistant.settings import Settings
 from indexing.errors import NotTheirs, StoreError
-from indexing.settings import Settings
 
 NOBODY = ""
 """The writer who is signed in as nobody: he may write to threads without an owner alone."""

@@ -23,8 +23,8 @@ from alembic.script import ScriptDirectory
 from filelock import FileLock
 from sqlalchemy.engine import URL, make_url
 
+from assistant.settings import Settings
 from indexing.errors import DatelineError, SettingsError, StoreError
-from indexing.settings import Settings
 
 VERSION_TABLE = "dateline_schema"
 MIGRATIONS = Path(__file__).with_name("migrations")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from assistant.keeping.records import Named
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 ASK, INDEX = "ask", "index"
 SCOPES = (ASK, INDEX)

@@ -22,8 +22,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from assistant.keeping.records import Named, Record, written
+from assistant.settings import Settings
 from indexing.errors import IndexStorage, SettingsError
-from indexing.settings import Settings
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 

@@ -21,11 +21,11 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from filelock import FileLock, Timeout
 
+from assistant.settings import Settings
 from indexing.embed import Embedder
 from indexing.errors import CorpusError, IndexBusy, IndexMismatch, UnreadableFile
 from indexing.reading import read
 from indexing.schema import SourceInfo, SyncReport
-from indexing.settings import Settings
 from indexing.store.joined import opened, untaken
 from indexing.store.tables import storage_errors
 from indexing.store.view import View

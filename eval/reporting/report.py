@@ -12,12 +12,12 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from assistant.language.marks import plain
+from assistant.settings import QUOTES
 from eval.gate import Change, Verdict, by_split, by_type, overall
 from eval.metrics import BY_NAME, MEASURES
 from eval.model_use import Did, Tally, tally
 from eval.run import Result, Run
 from eval.stats import Estimate, auroc, auroc_interval, calibration_error, reliability
-from indexing.settings import QUOTES
 
 if TYPE_CHECKING:
     from eval.judge import Judged

@@ -425,7 +425,7 @@ def measure_ours(job: Job) -> Measured:
     started, cpu_started = time.perf_counter(), time.process_time()
     # As `assistant.doors.cli` does, before numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from indexing.settings import Settings
+    from assistant.settings import Settings
     from indexing.sync import sync
 
     settings = Settings.from_env(os.environ, corpus=Path(job.corpus), index=Path(job.index))

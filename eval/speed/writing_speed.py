@@ -25,9 +25,10 @@ from assistant.answering.models.names import Message
 from assistant.checking.check import ClaimVerifier
 from assistant.checking.reading import Cited
 from assistant.schema import Evidence
+from assistant.settings import Settings
 from eval.training.drafts import AS_OF, FOLDER, Draft, evidence_of, indexed, load_drafts
 from indexing.embed import open_embedder
-from indexing.settings import BUNDLED, Settings
+from indexing.settings import BUNDLED
 
 TOKENS_S = 40
 """Tokens a second: a quick hosted model writes more, a model on one's own machine fewer."""

@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 
 from assistant.finding import support
 from assistant.service import Assistant, open_assistant
+from assistant.settings import Settings
 from eval.cases import Case, chosen, load_set
 from eval.stats import auroc
 from eval.wording import holds
-from indexing.settings import Settings
 from indexing.sync import sync
 
 FALSE_REFUSALS = 0.05

@@ -18,11 +18,12 @@ from assistant.answering.generate import read_marks
 from assistant.checking.check import ClaimVerifier
 from assistant.checking.reading import Cited
 from assistant.schema import Evidence, Hit
+from assistant.settings import Settings
 from eval import jsonl
 from indexing.embed import open_embedder
 from indexing.errors import SettingsError
 from indexing.schema import Sentence
-from indexing.settings import BUNDLED, Settings
+from indexing.settings import BUNDLED
 from indexing.store.catalog import Catalog
 from indexing.store.view import View
 from indexing.sync import sync

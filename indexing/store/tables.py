@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from indexing.errors import IndexMismatch, IndexMissing, IndexStorage
-from indexing.settings import Settings
+from indexing.settings import IndexSettings
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ CREATE VIRTUAL TABLE passage_text USING fts5(
 """
 
 
-def processing(settings: Settings) -> str:
+def processing(settings: IndexSettings) -> str:
     """How texts are processed: indexes that differ in it hold other passages."""
     return f"{TEXT_VERSION}/{settings.passage_chars}"
 

@@ -22,8 +22,8 @@ from assistant.doors.show.text import as_text
 from assistant.question.foreign import _ENGLISH, _FUNCTION_WORDS
 from assistant.question.tasks import Task, task_of
 from assistant.schema import Answer, Status
+from assistant.settings import Settings
 from indexing.schema import Filters
-from indexing.settings import Settings
 from indexing.store.catalog import Catalog
 from indexing.store.view import View
 from indexing.sync import sync

@@ -15,8 +15,8 @@ from repository import write_files
 from assistant.answering.events import asked_time, happened
 from assistant.checking.quotes import QuoteVerifier
 from assistant.schema import Answer, Status
+from assistant.settings import Settings
 from indexing.schema import Filters
-from indexing.settings import Settings
 from indexing.store.catalog import Catalog
 from indexing.sync import sync
 

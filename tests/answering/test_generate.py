@@ -19,8 +19,8 @@ from assistant.answering.generate import held
 from assistant.doors.show.json import to_json
 from assistant.schema import Answer, Claim, Status
 from assistant.service import Assistant, open_assistant
+from assistant.settings import Settings
 from indexing.errors import SettingsError
-from indexing.settings import Settings
 
 AS_OF = date(2026, 11, 22)
 

@@ -15,7 +15,7 @@ from assistant.finding import find
 from assistant.finding.support import calibration
 from assistant.schema import Answer, Status
 from assistant.service import Assistant, open_assistant
-from indexing.settings import Settings
+from assistant.settings import Settings
 from indexing.sync import sync
 
 ARTICLES = {

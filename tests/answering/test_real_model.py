@@ -20,9 +20,10 @@ from assistant.checking.check import ClaimVerifier
 from assistant.checking.reading import Cited
 from assistant.schema import Answer, Claim, Evidence, Status
 from assistant.service import Assistant, open_assistant
+from assistant.settings import Settings
 from eval.model_use import own_claims
 from indexing.embed import open_embedder
-from indexing.settings import BUNDLED, Settings
+from indexing.settings import BUNDLED
 
 AS_OF = date(2026, 11, 22)
 QUESTION = "When is the MOU deadline?"

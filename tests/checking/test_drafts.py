@@ -12,10 +12,10 @@ from scripted_model import serving
 from assistant.answering.generate import Writer, Written
 from assistant.answering.models.call import open_chat_model
 from assistant.checking.check import ClaimVerifier
+from assistant.settings import Settings
 from eval.training.drafts import AS_OF, FOLDER, Draft, evidence_of, indexed, load_drafts, verified
 from indexing.embed import open_embedder
 from indexing.errors import SettingsError
-from indexing.settings import Settings
 from indexing.store.view import View
 
 FILES = sorted(FOLDER.glob("dev-*.jsonl"))

@@ -23,8 +23,8 @@ from slack_server import BOT_TOKEN, BOT_USER, SECRET, TEAM, signed, slack_server
 from assistant import open_assistant
 from assistant.doors.show.json import from_json, to_json
 from assistant.doors.slack import blocks
+from assistant.settings import Settings
 from eval.speed.chat_speed import hold
-from indexing.settings import Settings
 
 QUESTIONS = [
     "What is the MOU deadline?",

@@ -17,8 +17,8 @@ from running import Running, running
 from assistant.doors.chat import folder
 from assistant.doors.server import Guard, create_app, script_hashes, serve, without_other_hosts
 from assistant.keeping.people import LOOPBACK
+from assistant.settings import Settings
 from indexing.errors import IndexStorage, SettingsError
-from indexing.settings import Settings
 
 SCRIPTED = str(HELPERS / "scripted_server.py")
 

@@ -16,6 +16,7 @@ import assistant.finding.find
 import assistant.service
 from assistant.finding.support import Calibration, calibration
 from assistant.schema import Evidence, Hit
+from assistant.settings import Settings
 from eval.cases import BRIEFS, BadSet, QuestionSet, load_set
 from eval.gate import (
     Verdict,
@@ -32,7 +33,6 @@ from eval.model_use import Did, Work
 from eval.run import Key, Run, default_index, run_set, run_to_lines
 from indexing.errors import IndexBusy, SettingsError
 from indexing.schema import Filters
-from indexing.settings import Settings
 from indexing.sync import sync
 
 

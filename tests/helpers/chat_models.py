@@ -10,8 +10,8 @@ import pytest
 from scripted_model import ScriptedModel
 
 from assistant.answering.models.call import ChatModel, open_chat_model
+from assistant.settings import Settings
 from indexing.errors import ModelError
-from indexing.settings import Settings
 
 KEY, ANTHROPIC_KEY = "sk-do-not-show-me", "sk-ant-do-not-show-me"
 ASKED = [("system", "Be brief."), ("human", "When did it open?"), ("ai", "What?"), ("human", "It.")]

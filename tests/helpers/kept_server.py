@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from assistant.doors.chat import folder
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 settings = replace(
     Settings(), index=Path(sys.argv[1]), database_url=sys.argv[2] if len(sys.argv) > 2 else ""

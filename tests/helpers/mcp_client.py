@@ -19,7 +19,7 @@ from mcp import ClientSession, types
 from running import PATIENCE_S
 
 from assistant.doors import mcp
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 ACCEPTS = {
     "Content-Type": "application/json",

@@ -16,8 +16,8 @@ from fakes import ScriptedAssistant, answered, cited, missing
 
 from assistant.doors.server import serve
 from assistant.schema import Agreement, Answer, Claim
+from assistant.settings import Settings
 from indexing.errors import CorpusError
-from indexing.settings import Settings
 
 MARKUP = (
     "😀 <img src=x onerror=alert(1)> <script>alert(2)</script> [click](http://evil.example) "

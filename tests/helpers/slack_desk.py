@@ -26,7 +26,7 @@ from assistant.doors.slack import app
 from assistant.doors.workers import Workers
 from assistant.keeping.conversations import Conversations, open_conversations
 from assistant.schema import Answer
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 RAW = "The report is due on 6 March 2026, the agency said."
 DUE = cited(RAW, RAW, url="https://example.org/report", title="Report due")

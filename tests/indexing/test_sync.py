@@ -18,6 +18,7 @@ import pytest
 from repository import ROOT, write_files
 
 from assistant.service import Assistant
+from assistant.settings import Settings
 from indexing.embed import open_embedder
 from indexing.errors import (
     CorpusError,
@@ -26,7 +27,6 @@ from indexing.errors import (
     IndexMissing,
     IndexStorage,
 )
-from indexing.settings import Settings
 from indexing.store import vectors
 from indexing.store.catalog import Catalog
 from indexing.store.tables import FILE_NAME
@@ -308,7 +308,7 @@ WORKER = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-from indexing.settings import Settings
+from assistant.settings import Settings
 from indexing.sync import sync
 import chromadb
 print("ready", flush=True)

@@ -10,7 +10,7 @@ from kept_conversations import BACKENDS
 from postgres import Postgres
 
 from assistant.keeping.conversations import Conversations, open_conversations
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 
 @pytest.fixture(params=BACKENDS)

@@ -12,8 +12,8 @@ from kept_conversations import at, ids, message, new_id, person, reply, rows, sh
 
 from assistant.keeping.conversations import NAME_CHARS, Conversations, open_conversations
 from assistant.keeping.tables import Step, Thread
+from assistant.settings import Settings
 from indexing.errors import StoreError
-from indexing.settings import Settings
 
 # What is written comes back
 

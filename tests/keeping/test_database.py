@@ -22,8 +22,8 @@ from repository import ROOT
 
 from assistant.keeping import database
 from assistant.keeping.conversations import Conversations, open_conversations
+from assistant.settings import Settings
 from indexing.errors import SettingsError, StoreError
-from indexing.settings import Settings
 
 # The tables as the first version made them, with a conversation in them. Later versions must be
 # able to start from it, so it is never changed.
@@ -61,7 +61,7 @@ from dataclasses import replace
 from pathlib import Path
 from assistant.keeping.conversations import open_conversations
 from assistant.keeping.tables import Step
-from indexing.settings import Settings
+from assistant.settings import Settings
 settings = replace(Settings(), index=Path({str(settings.index)!r}), database_url={settings.database_url!r})
 kept = open_conversations(settings)
 """

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from assistant.doors import cli
 from assistant.keeping import people
 from assistant.keeping.people import Accounts, People, Person, Throttle
+from assistant.settings import Settings
 from indexing.errors import IndexStorage, SettingsError
-from indexing.settings import Settings
 
 GOOD = "correct horse"
 

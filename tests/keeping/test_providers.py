@@ -15,8 +15,8 @@ from oidc_provider import CLIENT, SECRET, STRANGER_KEY, Provider, providing
 from assistant.doors.chat.oidc import NotSignedIn, Reception, discover
 from assistant.doors.doctor import examine
 from assistant.keeping.people import Accounts, Person
+from assistant.settings import Settings
 from indexing.errors import SettingsError
-from indexing.settings import Settings
 
 BACK = "http://127.0.0.1:8000/auth/oidc/callback"
 ANNA = {"sub": "248289761001", "email": "Anna@Example.org", "name": "Anna Berg"}

@@ -12,7 +12,7 @@ from kept_conversations import message, new_id, person, reply
 from repository import ROOT
 
 from assistant.keeping.conversations import Conversations, open_conversations
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 # What people say of answers
 

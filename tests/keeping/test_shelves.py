@@ -27,10 +27,10 @@ from assistant.keeping import shelves as shelves_module
 from assistant.keeping.shelves import NAME_BYTES, Shelf, Shelves, file_name
 from assistant.schema import Answer, Status
 from assistant.service import Assistant, open_assistant
+from assistant.settings import Settings
 from indexing.errors import CorpusError, DatelineError, IndexStorage, SettingsError, UnreadableFile
 from indexing.reading.read import SUPPORTED
 from indexing.schema import Filters
-from indexing.settings import Settings
 from indexing.store.writer import CatalogWriter
 
 AS_OF = date(2026, 11, 22)
@@ -476,7 +476,7 @@ import sys, time
 from pathlib import Path
 from fake_embedder import HashedWords
 from assistant.keeping.shelves import Shelf
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 class Stuck(HashedWords):
     def embed_documents(self, texts):

@@ -19,12 +19,12 @@ from assistant.finding.select import is_same
 from assistant.language import parse as grammar
 from assistant.schema import Answer, AnswerDate, Citation, Status
 from assistant.service import Assistant, open_assistant
+from assistant.settings import Settings
 from assistant.suggesting import follow_ups
 from assistant.suggesting.clauses import Told
 from assistant.suggesting.follow_ups import LONGEST, suggested
 from indexing.errors import SettingsError
 from indexing.schema import Sentence, TimeExpression
-from indexing.settings import Settings
 from indexing.sync import sync
 
 HARBOUR = """---

@@ -36,8 +36,8 @@ from assistant.answering.models.names import (
     missing_package,
     target_of,
 )
+from assistant.settings import AnswerSettings
 from indexing.errors import ModelError, SettingsError
-from indexing.settings import Settings
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -87,7 +87,7 @@ def _sum(a: int | None, b: int | None) -> int | None:
     return b if a is None else a if b is None else a + b
 
 
-def open_chat_model(name: str, settings: Settings) -> ChatModel:
+def open_chat_model(name: str, settings: AnswerSettings) -> ChatModel:
     """The chat model `name`; nothing is asked of it yet, so it may not be there.
 
     Raises SettingsError for a malformed name, for a package that is not installed and for a key

@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from assistant.settings import QUOTES, AnswerSettings
 from indexing.errors import DatelineError, ModelError, SettingsError
-from indexing.settings import QUOTES, Settings
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -203,7 +203,7 @@ class Target:
 
     name: ModelName
     provider: _Provider
-    settings: Settings
+    settings: AnswerSettings
 
     @property
     def host(self) -> str:
@@ -221,7 +221,7 @@ class Target:
         return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def is_ready(name: str, settings: Settings) -> None:
+def is_ready(name: str, settings: AnswerSettings) -> None:
     """Whether `name` can be opened, as far as can be told without opening it.
 
     Raises SettingsError as `open_chat_model` does.
@@ -229,7 +229,7 @@ def is_ready(name: str, settings: Settings) -> None:
     target_of(name, settings)
 
 
-def check_reachable(name: str, settings: Settings, timeout_s: float) -> None:
+def check_reachable(name: str, settings: AnswerSettings, timeout_s: float) -> None:
     """Raises ModelError where nothing listens at the address of `name`; SettingsError as
     `open_chat_model` does. One without an address is served by its provider, who is not called."""
     target = target_of(name, settings)
@@ -243,7 +243,7 @@ def check_reachable(name: str, settings: Settings, timeout_s: float) -> None:
         raise ModelError(f"nothing answers{target.at_host} ({type(exc).__name__})") from exc
 
 
-def target_of(name: str, settings: Settings) -> Target:
+def target_of(name: str, settings: AnswerSettings) -> Target:
     """The model `name`, when all it needs is there. Raises SettingsError."""
     parsed = ModelName.parse(name, settings.model_url)
     target = Target(parsed, _PROVIDERS[parsed.provider], settings)
@@ -382,7 +382,7 @@ def _address(url: str) -> tuple[str, dict[str, str]]:
     return urlunsplit(parts._replace(netloc=host)), {"Authorization": f"Basic {said}"}
 
 
-def is_model_there(settings: Settings, timeout_s: float) -> bool:
+def is_model_there(settings: AnswerSettings, timeout_s: float) -> bool:
     """Whether something listens where the engine in use is served, as far as that can be told; nothing
     is asked of it. True for quotes."""
     if settings.engine == QUOTES:

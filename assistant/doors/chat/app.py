@@ -56,9 +56,9 @@ from assistant.doors.show.page import to_view
 from assistant.doors.show.parts import LEFT_OUT
 from assistant.doors.workers import Workers
 from assistant.schema import Answer, Claim
+from assistant.settings import Settings
 from indexing.errors import DatelineError
 from indexing.reading.read import SUPPORTED
-from indexing.settings import Settings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -33,7 +33,7 @@ from assistant.doors.show.parts import (
 )
 from assistant.language.marks import long_date, marks, plain, reduced_date, short_date
 from assistant.schema import Agreement, Answer, AnswerDate, Citation, Status
-from indexing.settings import QUOTES
+from assistant.settings import QUOTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,9 @@ from assistant.doors.conversation import Conversation, limits_from
 from assistant.doors.show.json import citation_from_json, has_words
 from assistant.doors.show.page import article_view, source_view
 from assistant.language.marks import short_date
+from assistant.settings import QUOTES
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import SourceInfo
-from indexing.settings import QUOTES
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ import httpx
 import jwt
 
 from assistant.keeping.people import LOOPBACK, OIDC, Person, is_allowed
+from assistant.settings import Settings
 from indexing.errors import DatelineError, SettingsError
-from indexing.settings import Settings
 
 PATIENCE_S = 10
 TRIP_S = 600

@@ -22,7 +22,7 @@ from assistant.doors.workers import Workers
 from assistant.keeping.conversations import open_conversations
 from assistant.keeping.people import LOCAL
 from assistant.keeping.shelves import Shelf, Shelves
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 T = TypeVar("T")
 

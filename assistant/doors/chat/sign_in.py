@@ -33,8 +33,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistant.doors.chat.oidc import TRIP_S, NotSignedIn, Reception, discover
 from assistant.doors.paths import is_api
 from assistant.keeping.people import GUEST, LOCAL, OIDC, PASSWORD, People, Person, Throttle
+from assistant.settings import Settings
 from indexing.errors import DatelineError
-from indexing.settings import Settings
 
 log = logging.getLogger(__name__)
 

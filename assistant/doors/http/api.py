@@ -30,9 +30,9 @@ from assistant.doors.show.json import (
 )
 from assistant.doors.workers import Workers
 from assistant.schema import Answer, Claim
+from assistant.settings import QUOTES, Settings
 from indexing.errors import CorpusError, DatelineError, IndexBusy
 from indexing.schema import SourceInfo
-from indexing.settings import QUOTES, Settings
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from assistant.doors.http.watch import Watch
 from assistant.doors.paths import GATED, is_api, is_below
 from assistant.keeping import people
 from assistant.keeping.keys import ASK, INDEX, Key, Keys, wants_key
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 MOST_BYTES = 1_000_000
 """The largest request body."""

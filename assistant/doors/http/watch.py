@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from assistant.schema import Answer
+from assistant.settings import Settings
 from indexing.errors import SettingsError
-from indexing.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider

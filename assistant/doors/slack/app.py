@@ -24,9 +24,9 @@ from assistant.doors.slack.threads import Post, Seen, Threads
 from assistant.doors.workers import Workers
 from assistant.keeping.conversations import Conversations, now, open_conversations
 from assistant.schema import Answer, Claim
+from assistant.settings import Settings
 from indexing.errors import DatelineError, SettingsError, StoreError
 from indexing.schema import Filters
-from indexing.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -26,8 +26,8 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from assistant.doors.slack.socket_mode import SocketMode
+from assistant.settings import Settings
 from indexing.errors import DatelineError, SettingsError
-from indexing.settings import Settings
 
 log = logging.getLogger(__name__)
 

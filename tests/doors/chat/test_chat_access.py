@@ -16,7 +16,7 @@ from repository import HELPERS, ROOT
 from running import Running, running
 
 from assistant.keeping.people import Accounts
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 PUBLIC = ROOT / "assistant" / "chat" / "assets" / "public"
 BOTH = pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
@@ -24,7 +24,7 @@ NO_MOTION = {"color_scheme": "dark", "reduced_motion": "reduce"}
 PASSWORD = "correct horse"
 SERVER = (
     "import os; from scripted_server import assistant; from assistant.doors.server import serve; "
-    "from indexing.settings import Settings; settings = Settings.from_env(os.environ); "
+    "from assistant.settings import Settings; settings = Settings.from_env(os.environ); "
     "serve(settings, assistant(settings.index / 'gate'))"
 )
 

@@ -21,9 +21,9 @@ from scripted_model import Script, ScriptedModel, serving
 from assistant.doors.show.json import to_json
 from assistant.doors.workers import Workers
 from assistant.service import open_assistant
+from assistant.settings import QUOTES, Settings
 from eval.cases import BRIEFS, load_set
 from eval.speed.chat_speed import CONVERSATIONS, Conversation, Reply, conversation, hold, hold_all
-from indexing.settings import QUOTES, Settings
 
 LEAVING, STOPPING = 10, 10
 HELD = "The memorandum of understanding was expected within 30 days"

@@ -23,8 +23,8 @@ from running import Running, running
 
 from assistant.doors.chat.folder import configure_environment
 from assistant.keeping.conversations import Conversations, open_conversations
+from assistant.settings import Settings
 from indexing.errors import NotTheirs, StoreError
-from indexing.settings import Settings
 
 SERVER = str(HELPERS / "kept_server.py")
 PATIENCE_S = 30

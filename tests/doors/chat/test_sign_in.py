@@ -26,12 +26,12 @@ from websockets.sync.client import ClientConnection, connect
 
 from assistant.keeping import people
 from assistant.keeping.people import Accounts
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 SERVER = [
     "-c",
     f"import os, sys; sys.path.insert(0, {str(HELPERS)!r}); from scripted_server import assistant; "
-    "from assistant.doors.server import serve; from indexing.settings import Settings; "
+    "from assistant.doors.server import serve; from assistant.settings import Settings; "
     "settings = Settings.from_env(os.environ); "
     "serve(settings, assistant(settings.index / 'gate'))",
 ]

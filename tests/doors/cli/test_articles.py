@@ -9,7 +9,7 @@ import pytest
 from command_line import DATED_4_FEB, DATED_5_FEB, UNDATED, batch, dateline
 from repository import ROOT, write_files
 
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 
 def test_index_reports_what_it_did_and_names_what_it_set_aside(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from command_line import (
 )
 from repository import ROOT
 
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 ANSWER_KEYS = [
     *("id", "question", "status", "engine", "confidence", "answer", "citations", "dates"),

@@ -15,7 +15,7 @@ import pytest
 from command_line import batch, command, dateline, shell_environment
 from repository import write_files
 
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 
 def test_a_progress_bar_is_shown_on_a_terminal_alone_and_never_on_stdout(

@@ -10,7 +10,7 @@ import pytest
 from command_line import dateline, shell_environment
 from repository import write_files
 
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 
 @pytest.mark.parametrize("name", ["", "index", "ask", "search", "sources", "doctor", "chat"])

@@ -10,7 +10,7 @@ from api_client import client
 from running import Running
 
 from assistant.service import Assistant, open_assistant
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 
 @pytest.fixture

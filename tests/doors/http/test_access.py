@@ -14,8 +14,8 @@ from api_client import PATIENCE_S, bearer, client, events, figure, let_go, scrip
 from running import Running
 
 from assistant.keeping.keys import Keys
+from assistant.settings import Settings
 from eval.speed import api_speed
-from indexing.settings import Settings
 
 # Keys
 

@@ -16,7 +16,7 @@ from api_client import PATIENCE_S, bearer, client, figure, let_go, scripted_serv
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from assistant.keeping.keys import Keys
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 
 def test_metrics_count_requests_and_answers(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from mcp_client import Connected, command, environment, serving
 from assistant.doors import mcp
 from assistant.doors.workers import Workers
 from assistant.service import open_assistant
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from repository import ROOT
 from running import PATIENCE_S
 
 from assistant.doors.cli import main
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 
 def test_it_says_what_it_is_and_how_it_is_used(client: Connected) -> None:

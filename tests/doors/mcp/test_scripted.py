@@ -24,9 +24,9 @@ from running import PATIENCE_S
 from assistant.doors import mcp
 from assistant.doors.workers import Workers
 from assistant.schema import Answer, Claim
+from assistant.settings import Settings
 from indexing.errors import SettingsError
 from indexing.schema import SourceInfo
-from indexing.settings import Settings
 
 
 @dataclass

@@ -11,7 +11,7 @@ from slack_server import (
     slack_server,
 )
 
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from slack_server import (
 
 from assistant.doors.cli import main
 from assistant.doors.slack import blocks
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 
 def test_the_articles_are_answered_from(briefs: Settings, tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ from slack_server import (
 from assistant.doors.slack import app, blocks
 from assistant.doors.workers import Workers
 from assistant.keeping.conversations import open_conversations
+from assistant.settings import Settings
 from indexing.errors import DatelineError, SettingsError
-from indexing.settings import Settings
 
 # Signatures
 

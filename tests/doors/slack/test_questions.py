@@ -20,9 +20,9 @@ from slack_server import (
 from assistant.doors.slack import app, blocks, shown
 from assistant.doors.slack.channels import NOTHING_TO_READ, REFUSED, channels
 from assistant.schema import Claim
+from assistant.settings import Settings
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import Filters
-from indexing.settings import Settings
 
 # Questions
 

@@ -24,7 +24,7 @@ from slack_server import (
 )
 
 from assistant.doors.slack import app
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 # Threads
 

@@ -15,7 +15,7 @@ from assistant.doors.show.json import to_json
 from assistant.doors.slack import blocks
 from assistant.doors.slack.kept import Place, identifier
 from assistant.keeping.tables import Step
-from indexing.settings import Settings
+from assistant.settings import Settings
 
 
 def test_a_vote_is_noted_and_kept_like_the_pages(

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from assistant.settings import Settings
 from indexing.reading.clean import clean
 from indexing.reading.publisher import publisher
 from indexing.reading.read import read_documents
 from indexing.schema import Document, Span
-from indexing.settings import Settings
 from indexing.sync import prepare
 
 BODY = (

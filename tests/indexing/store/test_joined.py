@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from repository import ROOT, write_files
 
+from assistant.settings import Settings
 from indexing.schema import EVERYTHING, Filters
-from indexing.settings import Settings
 from indexing.store.catalog import Catalog
 from indexing.store.joined import JoinedCatalog, JoinedView, Originals, untaken
 from indexing.store.view import View
