@@ -19,7 +19,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.doors.arguments import Run, a_count, a_day, print_json, progress_bar
+from assistant.doors.arguments import NewCommand, Run, a_count, a_day, print_json, progress_bar
 from assistant.settings import Settings
 from indexing.errors import DatelineError, SettingsError
 from indexing.settings import environment
@@ -90,6 +90,17 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         )
         return added
 
+    _add_articles(command)
+    _add_doors(command)
+    if not given or given[0] not in commands.choices:
+        # Looking for what other packages bring takes a while, so `ask` does not wait for it.
+        for entry in entry_points(group=COMMANDS):
+            entry.load()(command)
+    return parser
+
+
+def _add_articles(command: NewCommand) -> None:
+    """The commands that read the articles."""
     index = command("index", _index, "bring the index in step with a folder of articles")
     index.add_argument("corpus", nargs="?", type=Path, help="the folder (default corpus)")
     index.add_argument("--rebuild", action="store_true", help="start from nothing")
@@ -125,6 +136,12 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     sources = command("sources", _sources, "list the articles of the index")
     sources.add_argument("--json", action="store_true", help="print them as JSON")
 
+    doctor = command("doctor", _doctor, "say what is configured, what works and what to do")
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+
+def _add_doors(command: NewCommand) -> None:
+    """The commands that serve other doors, and those for whoever runs them."""
     command(
         "mcp",
         _mcp,
@@ -138,9 +155,6 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         action="store_true",
         help="print a line of JSON each, for dateline eval add --from",
     )
-
-    doctor = command("doctor", _doctor, "say what is configured, what works and what to do")
-    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
 
     chat = command("chat", _chat, "index what is new, then serve the chat page")
     chat.add_argument("--corpus", type=Path, metavar="DIR", help="the folder (default corpus)")
@@ -164,12 +178,6 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         choices=("ask", "index"),
         help="what it is for: ask (the default), or index, to have the articles read; may be repeated",
     )
-
-    if not given or given[0] not in commands.choices:
-        # Looking for what other packages bring takes a while, so `ask` does not wait for it.
-        for entry in entry_points(group=COMMANDS):
-            entry.load()(command)
-    return parser
 
 
 def _add_named(parser: argparse.ArgumentParser, *actions: str) -> argparse.ArgumentParser:
