@@ -19,7 +19,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.doors.arguments import Run, a_count, a_day, print_json, progress_bar
+from assistant.doors.arguments import NewCommand, Run, a_count, a_day, print_json, progress_bar
 from indexing.errors import DatelineError, SettingsError
 from indexing.settings import Settings, environment
 
@@ -89,6 +89,18 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         )
         return added
 
+    _add_asking(command)
+    _add_serving(command)
+    _add_admission(command)
+    if not given or given[0] not in commands.choices:
+        # Looking for what other packages bring takes a while, so `ask` does not wait for it.
+        for entry in entry_points(group=COMMANDS):
+            entry.load()(command)
+    return parser
+
+
+def _add_asking(command: NewCommand) -> None:
+    """What reads articles and answers from them."""
     index = command("index", _index, "bring the index in step with a folder of articles")
     index.add_argument("corpus", nargs="?", type=Path, help="the folder (default corpus)")
     index.add_argument("--rebuild", action="store_true", help="start from nothing")
@@ -130,6 +142,9 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         "answer programs that speak the Model Context Protocol, on standard input and output",
     )
 
+
+def _add_serving(command: NewCommand) -> None:
+    """What serves others, and says how that goes."""
     feedback = command("feedback", _feedback, "list the answers that people rated, newest first")
     feedback.add_argument("--rating", choices=("up", "down"), help="only those (default both)")
     feedback.add_argument(
@@ -155,6 +170,9 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     slack = command("slack", _slack, "answer in Slack over Socket Mode")
     slack.add_argument("--corpus", type=Path, metavar="DIR", help="the folder (default corpus)")
 
+
+def _add_admission(command: NewCommand) -> None:
+    """What says who may come in."""
     _add_named(command("people", _people, "say who may sign in with a password"), "password")
     keys = _add_named(command("keys", _keys, "make and revoke keys of the HTTP API"))
     keys.add_argument(
@@ -163,12 +181,6 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         choices=("ask", "index"),
         help="what it is for: ask (the default), or index, to have the articles read; may be repeated",
     )
-
-    if not given or given[0] not in commands.choices:
-        # Looking for what other packages bring takes a while, so `ask` does not wait for it.
-        for entry in entry_points(group=COMMANDS):
-            entry.load()(command)
-    return parser
 
 
 def _add_named(parser: argparse.ArgumentParser, *actions: str) -> argparse.ArgumentParser:
