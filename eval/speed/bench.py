@@ -228,7 +228,9 @@ def _speed(names: Sequence[str], shared: Path, quick: bool) -> tuple[dict[str, A
 
 
 def _writing(quick: bool) -> list[dict[str, Any]]:
-    times = writing_times(quick)
+    _say("verification of a model's sentences")
+    corpus = str(ROOT / "corpus")
+    times = times_of("eval.speed.writing_speed", "verification", quick, corpus)
     rows = writing_rows(times)
     print(
         f"\nVerification of what a chat model writes: {len(times['check'])} sentences checked,"
@@ -327,23 +329,17 @@ def cold_rows(of: SpeedSet, work: Path, times: int) -> list[Row]:
     ]
 
 
-def writing_times(quick: bool) -> dict[str, list[float]]:
-    """What `eval.speed.writing_speed` measures, by the names of its fields."""
-    _say("verification of a model's sentences")
-    with tempfile.TemporaryDirectory(prefix="dateline-bench-") as temporary:
-        out = Path(temporary) / "writing.json"
-        command = [sys.executable, "-m", "eval.speed.writing_speed", str(ROOT / "corpus"), str(out)]
-        run_process("measuring verification", [*command, *(["--quick"] if quick else [])], ROOT)
-        found: dict[str, list[float]] = json.loads(out.read_text("utf-8"))
-        return found
-
-
 def server_times(module: str, what: str, quick: bool) -> dict[str, Any]:
     """What `eval.speed.chat_speed` or `eval.speed.api_speed` measures, by the names of its fields."""
     _say(f"{what}, asked by one and by many at once")
+    return times_of(module, what, quick)
+
+
+def times_of(module: str, what: str, quick: bool, *arguments: str) -> dict[str, Any]:
+    """What the `module` measures in a process of its own, by the names of its fields."""
     with tempfile.TemporaryDirectory(prefix="dateline-bench-") as temporary:
         out = Path(temporary) / "times.json"
-        command = [sys.executable, "-m", module, str(out)]
+        command = [sys.executable, "-m", module, *arguments, str(out)]
         run_process(f"measuring {what}", [*command, *(["--quick"] if quick else [])], ROOT)
         found: dict[str, Any] = json.loads(out.read_text("utf-8"))
         return found
