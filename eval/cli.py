@@ -53,7 +53,13 @@ def add_command(new_command: NewCommand) -> None:
         "--engine", default=QUOTES, metavar="quotes|MODEL",
         help="what answers: quotes (the default, whatever DATELINE_ENGINE says), or a chat model as provider:model[@URL]",
     )  # fmt: skip
-    gate = parser.add_argument_group("the gate")
+    _add_gate(parser.add_argument_group("the gate"))
+    _add_judge(parser.add_argument_group("a model as judge (advisory)"))
+    _add_output(parser.add_argument_group("what is printed and written"))
+    _add_adding(parser.add_subparsers(dest="action", metavar="add", title="adding cases"))
+
+
+def _add_gate(gate: Any) -> None:
     gate.add_argument(
         "--gate", action="store_true", help="exit with 1 if answers got worse than the baseline's"
     )
@@ -69,7 +75,9 @@ def add_command(new_command: NewCommand) -> None:
         "--floor", action="append", default=[], metavar="METRIC=X", type=_floor,
         help="the least a metric's mean may be, 0 to 1 (the most, where less is better)",
     )  # fmt: skip
-    judged = parser.add_argument_group("a model as judge (advisory)")
+
+
+def _add_judge(judged: Any) -> None:
     judged.add_argument(
         "--judge", metavar="PROVIDER:MODEL", help="let a chat model judge the answers as well"
     )
@@ -85,7 +93,9 @@ def add_command(new_command: NewCommand) -> None:
         metavar="S",
         help="seconds a judgement may take (default 60)",
     )
-    shown = parser.add_argument_group("what is printed and written")
+
+
+def _add_output(shown: Any) -> None:
     shown.add_argument("--json", action="store_true", help="print all of it as JSON")
     shown.add_argument("--wrong", action="store_true", help="print every wrong answer")
     shown.add_argument("--sample", type=a_count, metavar="N", help="print N answers at random")
@@ -95,7 +105,6 @@ def add_command(new_command: NewCommand) -> None:
         "--dataset", type=Path, metavar="FILE", help="write Ragas' EvaluationDataset, a .jsonl"
     )
     shown.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
-    _add_adding(parser.add_subparsers(dest="action", metavar="add", title="adding cases"))
 
 
 def _add_adding(actions: Any) -> None:
@@ -112,6 +121,37 @@ def _add_adding(actions: Any) -> None:
         help="the .jsonl file, begun where there is none",
     )
     add.add_argument("--corpus", type=Path, help="the articles (default: the set's, or corpus)")
+    _add_gold(add)
+    add.add_argument(
+        "--after",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("QUESTION", "ANSWER"),
+        help="an earlier turn of the conversation; may be given again",
+    )
+    add.add_argument("--type", default="all", help="the kind of question, for the report")
+    add.add_argument(
+        "--split",
+        choices=("dev", "test"),
+        default="dev",
+        help="tuned on, or reported (default dev)",
+    )
+    add.add_argument(
+        "--id",
+        help="its name in the set (default: the next number); that of a candidate gives it its answer",
+    )
+    add.add_argument(
+        "--from",
+        dest="answers",
+        type=Path,
+        metavar="FILE",
+        help="answers as dateline ask --json or dateline feedback --json prints them: each becomes a candidate",
+    )
+
+
+def _add_gold(add: argparse.ArgumentParser) -> None:
+    """What is right, and where it stands."""
     add.add_argument(
         "--quote",
         action="append",
@@ -147,32 +187,6 @@ def _add_adding(actions: Any) -> None:
     add.add_argument("--reference", default="", metavar="TEXT", help="a right answer in words")
     add.add_argument(
         "--unanswerable", metavar="REASON", help="the corpus does not answer, for this reason"
-    )
-    add.add_argument(
-        "--after",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("QUESTION", "ANSWER"),
-        help="an earlier turn of the conversation; may be given again",
-    )
-    add.add_argument("--type", default="all", help="the kind of question, for the report")
-    add.add_argument(
-        "--split",
-        choices=("dev", "test"),
-        default="dev",
-        help="tuned on, or reported (default dev)",
-    )
-    add.add_argument(
-        "--id",
-        help="its name in the set (default: the next number); that of a candidate gives it its answer",
-    )
-    add.add_argument(
-        "--from",
-        dest="answers",
-        type=Path,
-        metavar="FILE",
-        help="answers as dateline ask --json or dateline feedback --json prints them: each becomes a candidate",
     )
 
 

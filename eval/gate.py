@@ -226,26 +226,7 @@ def judge_run(
     """
     wanted = {**run.floors, **floors}
     check_floors(wanted)
-    checks = _floor_checks(run, wanted)
-    checks.append(
-        Check(
-            "index in step",
-            not run.stale,
-            f"it does not hold the corpus as it is: {', '.join(run.stale[:5])}; run without --as-is,"
-            " or bring that index in step first"
-            if run.stale
-            else "the index holds the corpus as it is",
-        )
-    )
-    failed = [result for result in run.results if result.status == "failed"]
-    said = f"{failed[0].id}: {failed[0].answer}" if failed else ""
-    checks.append(
-        Check(
-            "every question asked",
-            not failed,
-            f"{len(failed)} questions failed; {said}" if failed else "no question failed",
-        )
-    )
+    checks = [*_floor_checks(run, wanted), *_whole_checks(run)]
     if run.key.engine != QUOTES:
         checks.append(_model_check(run))
     kept = nearest(run, baselines)
@@ -264,6 +245,27 @@ def judge_run(
         checks.append(Check("comparison", False, says, compares=True))
     checks += _drop_checks(comparison)
     return Verdict(tuple(checks), comparison)
+
+
+def _whole_checks(run: Run) -> list[Check]:
+    """Whether all was asked, of the corpus as it is."""
+    failed = [result for result in run.results if result.status == "failed"]
+    said = f"{failed[0].id}: {failed[0].answer}" if failed else ""
+    return [
+        Check(
+            "index in step",
+            not run.stale,
+            f"it does not hold the corpus as it is: {', '.join(run.stale[:5])}; run without --as-is,"
+            " or bring that index in step first"
+            if run.stale
+            else "the index holds the corpus as it is",
+        ),
+        Check(
+            "every question asked",
+            not failed,
+            f"{len(failed)} questions failed; {said}" if failed else "no question failed",
+        ),
+    ]
 
 
 def _model_check(run: Run) -> Check:

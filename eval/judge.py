@@ -196,26 +196,31 @@ def judge(
         (reply, metric) for reply in replies for metric in _metrics_of(reply) if metric in metrics
     ]
 
+    slots = asyncio.Semaphore(at_once)
+    done = 0
+
+    async def one(llm: ChatJudge, scorer: Any, reply: Reply, metric: str) -> float | JudgeFailure:
+        nonlocal done
+        async with slots:
+            score = await _score(llm, scorer, reply, metric, timeout_s)
+        done += 1
+        progress("judging", done, len(asked))
+        return score
+
     async def all_of_them() -> list[float | JudgeFailure]:
         # LangChain keeps a client for later, whose connections die with this event loop.
         async with openai.DefaultAsyncHttpxClient() as http:
             llm = _open(model, url, timeout_s, max_tokens, http)
             scorers = _scorers(llm, embedder)
-            slots = asyncio.Semaphore(at_once)
-            done = 0
-
-            async def one(reply: Reply, metric: str) -> float | JudgeFailure:
-                nonlocal done
-                async with slots:
-                    score = await _score(llm, scorers[metric], reply, metric, timeout_s)
-                done += 1
-                progress("judging", done, len(asked))
-                return score
-
-            return await asyncio.gather(*(one(reply, metric) for reply, metric in asked))
+            return await asyncio.gather(*(one(llm, scorers[m], reply, m) for reply, m in asked))
 
     with tracing_context(enabled=False):
-        outcomes = asyncio.run(all_of_them())
+        return _judged(model, asked, asyncio.run(all_of_them()))
+
+
+def _judged(
+    model: str, asked: Sequence[tuple[Reply, str]], outcomes: Sequence[float | JudgeFailure]
+) -> Judged:
     scores: dict[str, dict[str, float]] = {}
     for (reply, metric), outcome in zip(asked, outcomes, strict=True):
         if isinstance(outcome, float):

@@ -158,6 +158,31 @@ def run_set(
     if not as_is:
         sync(asked.corpus, settings, progress=progress)
     day = asked.as_of or date.today()
+    replies, stale = _replies(cases, texts, settings, day, progress)
+    progress("measuring", 0, 1)
+    scorer = Scorer(open_embedder(settings.embedder, settings.threads), settings.max_quotes)
+    return Run(
+        name=asked.name,
+        version=asked.version,
+        as_of=day,
+        key=Key(asked.name, fingerprints(texts), _settings(settings, day)),
+        results=tuple(map(_result, replies, scorer.scores(replies))),
+        replies=tuple(replies),
+        stale=tuple(stale),
+        floors=asked.floors,
+        seconds=round(time.perf_counter() - started, 1),
+        is_part=len(cases) < len(asked.cases),
+    )
+
+
+def _replies(
+    cases: Sequence[Case],
+    texts: Mapping[str, str],
+    settings: Settings,
+    day: date,
+    progress: Progress,
+) -> tuple[list[Reply], list[str]]:
+    """The replies to the cases, and what of the corpus the index does not hold as it is."""
     catalog = Catalog(settings.index)
     assistant = open_assistant(settings)
     try:
@@ -176,20 +201,7 @@ def run_set(
     finally:
         assistant.close()
         catalog.close()
-    progress("measuring", 0, 1)
-    scorer = Scorer(open_embedder(settings.embedder, settings.threads), settings.max_quotes)
-    return Run(
-        name=asked.name,
-        version=asked.version,
-        as_of=day,
-        key=Key(asked.name, fingerprints(texts), _settings(settings, day)),
-        results=tuple(map(_result, replies, scorer.scores(replies))),
-        replies=tuple(replies),
-        stale=tuple(stale),
-        floors=asked.floors,
-        seconds=round(time.perf_counter() - started, 1),
-        is_part=len(cases) < len(asked.cases),
-    )
+    return replies, stale
 
 
 def _settings(settings: Settings, as_of: date) -> dict[str, str]:

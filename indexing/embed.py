@@ -304,6 +304,26 @@ def _tokenizer(folder: Path, max_pieces: int) -> Tokenizer:
     return tokenizer
 
 
+def load(kind: str, model: str, threads: int, setting: str, choices: str) -> Any:
+    """The `model`, by name or folder, as an object of sentence-transformers' class `kind`.
+
+    Raises SettingsError where it cannot be loaded: `setting` named it, and could name `choices`.
+    """
+    import sentence_transformers
+    import torch
+    from transformers.utils import logging
+
+    torch.set_num_threads(threads)
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        return getattr(sentence_transformers, kind)(model, device="cpu")
+    except Exception as exc:  # the library raises whatever its loaders meet
+        raise SettingsError(
+            f"{setting} is {model!r}, but no such model can be loaded here ({_first_line(exc)}); give "
+            f"{choices}, or the name of one with HF_HUB_OFFLINE=0"
+        ) from exc
+
+
 class SentenceTransformersEmbedder:
     """Any sentence-transformers model, by name or folder.
 
@@ -312,19 +332,8 @@ class SentenceTransformersEmbedder:
     """
 
     def __init__(self, model: str, threads: int, name: str | None = None) -> None:
-        import torch
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
-
-        torch.set_num_threads(threads)
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        try:
-            self._model: Any = SentenceTransformer(model, device="cpu")
-        except Exception as exc:  # the library raises whatever its loaders meet
-            raise SettingsError(
-                f"DATELINE_EMBEDDER is {model!r}, but no such model can be loaded here ({first_line(exc)}); give "
-                f"{BUNDLED!r}, the folder of a sentence-transformers model, or the name of one with HF_HUB_OFFLINE=0"
-            ) from exc
+        choices = f"{BUNDLED!r}, the folder of a sentence-transformers model"
+        self._model = load("SentenceTransformer", model, threads, "DATELINE_EMBEDDER", choices)
         self._name = name or f"{Path(model).name}@{_digest(self._model)[:8]}"
         self._dimension = len(self.embed_query("dimension"))
 
@@ -360,7 +369,7 @@ _ENCODE: dict[str, Any] = {
 }
 
 
-def first_line(exc: Exception) -> str:
+def _first_line(exc: Exception) -> str:
     """What a library's error says, on one line; its name where it says nothing."""
     return str(exc).strip().split("\n", 1)[0][:200] or type(exc).__name__
 

@@ -254,23 +254,10 @@ def compose(
     in `failure`, or where none of its sentences holds. The calendar date asked for and values that
     differ are ours to tell, so they are added where the model does not state them.
     """
-    use = ModelUse(
-        engine, written.usage.calls, written.usage.input_tokens, written.usage.output_tokens
-    )
+    usage = written.usage
+    use = ModelUse(engine, usage.calls, usage.input_tokens, usage.output_tokens)
     if written.declined and not written.claims and not failure:
-        yield replace(
-            drafted,
-            status=Status.NOT_IN_CORPUS,
-            engine=engine,
-            text=f"{quotes.NOTHING[:-1]}, as {engine} reads them.",
-            claims=(),
-            citations=(),
-            dates=(),
-            agreement=(),
-            closest=drafted.citations[: quotes.CLOSEST],
-            dropped=tuple(written.dropped),
-            model=use,
-        )
+        yield replace(_declined(drafted, engine), dropped=tuple(written.dropped), model=use)
         return
     if failure or not written.claims:
         why = failure or f"nothing that {engine} wrote could be verified"
@@ -284,12 +271,12 @@ def compose(
             model=use,
         )
         return
-    prose = " ".join(claim.text for claim in written.claims)
     ours = list(_ours(written, drafted, answering, as_of))
     yield from ours
     notice = _left_out(len(written.dropped))
     cited = written.cited
-    said = [prose, *(c.text for c in ours), *quotes.remarks(findings, answering, cited, as_of)]
+    said = [" ".join(c.text for c in written.claims), *(c.text for c in ours)]
+    said += quotes.remarks(findings, answering, cited, as_of)
     yield replace(
         drafted,
         engine=engine,
@@ -301,6 +288,20 @@ def compose(
         dropped=tuple(written.dropped),
         notice=notice,
         model=use,
+    )
+
+
+def _declined(drafted: Answer, engine: str) -> Answer:
+    return replace(
+        drafted,
+        status=Status.NOT_IN_CORPUS,
+        engine=engine,
+        text=f"{quotes.NOTHING[:-1]}, as {engine} reads them.",
+        claims=(),
+        citations=(),
+        dates=(),
+        agreement=(),
+        closest=drafted.citations[: quotes.CLOSEST],
     )
 
 

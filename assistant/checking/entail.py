@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Protocol
 
-from indexing.embed import first_line
+from indexing.embed import load
 from indexing.errors import SettingsError
 
 NONE = "none"
@@ -33,17 +33,9 @@ class CrossEncoderEntailment:
     """A claim follows where entailment is the likeliest of the model's labels."""
 
     def __init__(self, name: str, threads: int) -> None:
-        import torch
-        from sentence_transformers import CrossEncoder
-
         self.name = name
-        torch.set_num_threads(threads)
-        try:
-            self._model: Any = CrossEncoder(name, device="cpu")
-        except (OSError, ValueError) as exc:
-            raise SettingsError(
-                f"DATELINE_ENTAILMENT is {name!r}, which cannot be opened: {first_line(exc)}"
-            ) from exc
+        choices = f"{NONE!r}, the folder of a sentence-transformers CrossEncoder"
+        self._model = load("CrossEncoder", name, threads, "DATELINE_ENTAILMENT", choices)
         labels = getattr(self._model.config, "id2label", None) or {}
         wanted = [int(n) for n, label in labels.items() if "entail" in str(label).lower()]
         wanted = [n for n in wanted if "not" not in str(labels[n]).lower()]

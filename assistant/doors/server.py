@@ -11,8 +11,10 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -47,6 +49,7 @@ from indexing.errors import DatelineError, SettingsError
 if TYPE_CHECKING:
     from assistant.doors.asking import Answering
     from assistant.doors.slack.app import SlackDoor
+    from assistant.keeping.conversations import Conversations
 
 
 STOPS_S = 10
@@ -72,54 +75,28 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     # A folder for each port: two servers of one index must not clear each other's session files.
     root = settings.index / "chat" / str(settings.port)
     folder.prepare(root)
-    # A cookie for each port: browsers do not tell the ports of a host apart.
-    cookie = f"dateline-{settings.port}-session"
-    hidden = folder.configure_environment(root, people.secret(settings), cookie)
-    try:
-        from assistant.doors.chat import app as chat
-    finally:
-        os.environ.update(hidden)
+    chat = _chat(settings, root)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        warming = threading.Thread(target=assistant.warm, daemon=True)
-        warming.start()
-        async with endpoint.running(), _in_slack(slack):
-            yield
-        workers.close()
-        chat.close()
-        if kept is not None:
-            kept.close()
-        await asyncio.to_thread(watch.close)
-        assistant.close()
-        # Python ends under a thread that still reckons, and its libraries abort with a core.
-        warming.join(timeout=STOPS_S)
+        with _warmed(assistant):
+            async with endpoint.running(), _in_slack(slack):
+                yield
+            workers.close()
+            chat.close()
+            if kept is not None:
+                kept.close()
+            await asyncio.to_thread(watch.close)
         folder.clear_session_files(root)
 
     watch = Watch(settings)
     workers = Workers(watch.answering)
     watch.count_under_way(lambda: workers.under_way)
-    slack, kept = None, None
-    if settings.slack_bot_token:
-        from assistant.doors.slack.app import create
-        from assistant.keeping.conversations import open_conversations
-
-        kept = open_conversations(settings)
-        slack = create(settings, assistant, workers, kept)
+    slack, kept = _slack(settings, assistant, workers)
     endpoint = mcp.Endpoint(mcp.create(assistant, settings, workers))
     # No OpenAPI pages: FastAPI's load their scripts from another host.
-    app = FastAPI(
-        title="Dateline",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-    )
-
-    @app.get("/healthz")
-    def healthz() -> dict[str, str]:
-        return {"status": "ok", "service": "dateline"}
-
+    app = FastAPI(title="Dateline", lifespan=lifespan, openapi_url=None)
+    app.get("/healthz")(healthz)
     _add_api(app, Api(assistant, settings, workers, watch))
     app.routes.append(Route("/mcp", endpoint))
     if slack is not None and slack.router is not None:
@@ -130,6 +107,41 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     if settings.sign_in == "none":
         page = page.replace("</head>", _NOBODY_SIGNS_OUT + "</head>")
     _serve_everywhere(page)
+    _add_guards(app, settings, watch, page)
+    return app
+
+
+def _chat(settings: Settings, root: Path) -> ModuleType:
+    """The chat page's module; importing it starts Chainlit, with `root` for its files."""
+    # A cookie for each port: browsers do not tell the ports of a host apart.
+    cookie = f"dateline-{settings.port}-session"
+    hidden = folder.configure_environment(root, people.secret(settings), cookie)
+    try:
+        from assistant.doors.chat import app
+    finally:
+        os.environ.update(hidden)
+    return app
+
+
+def _slack(
+    settings: Settings, assistant: Answering, workers: Workers
+) -> tuple[SlackDoor | None, Conversations | None]:
+    """The door in Slack and where it keeps what was said; None of both without a token."""
+    if not settings.slack_bot_token:
+        return None, None
+    from assistant.doors.slack.app import create
+    from assistant.keeping.conversations import open_conversations
+
+    kept = open_conversations(settings)
+    return create(settings, assistant, workers, kept), kept
+
+
+def healthz() -> dict[str, str]:
+    return {"status": "ok", "service": "dateline"}
+
+
+def _add_guards(app: FastAPI, settings: Settings, watch: Watch, page: str) -> None:
+    """What every request passes before it is answered; the last one added is the first passed."""
     public = settings.public_url.rstrip("/").lower()
     origins = frozenset(
         o.strip().rstrip("/").lower() for o in settings.cors.split(",") if o.strip()
@@ -150,7 +162,17 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
         public=public or None,
         friends=origins,
     )
-    return app
+
+
+@contextmanager
+def _warmed(assistant: Answering) -> Iterator[None]:
+    """Makes it ready meanwhile, and closes it in the end."""
+    warming = threading.Thread(target=assistant.warm, daemon=True)
+    warming.start()
+    yield
+    assistant.close()
+    # Python ends under a thread that still reckons, and its libraries abort with a core.
+    warming.join(timeout=STOPS_S)
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from indexing.embed import first_line
+from indexing.embed import load
 from indexing.errors import SettingsError
 from indexing.settings import BUNDLED
 
@@ -156,18 +156,9 @@ class CrossEncoderReranker:
 
     def __init__(self, model: str, threads: int) -> None:
         import torch
-        from sentence_transformers import CrossEncoder
-        from transformers.utils import logging
 
-        torch.set_num_threads(threads)
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        try:
-            self._model: Any = CrossEncoder(model, device="cpu")
-        except Exception as exc:  # the library raises whatever its loaders meet
-            raise SettingsError(
-                f"DATELINE_RERANKER is {model!r}, but no such model can be loaded here ({first_line(exc)}); give {BUNDLED!r}, "
-                f"{NONE!r}, the folder of a sentence-transformers CrossEncoder, or the name of one with HF_HUB_OFFLINE=0"
-            ) from exc
+        choices = f"{BUNDLED!r}, {NONE!r}, the folder of a sentence-transformers CrossEncoder"
+        self._model = load("CrossEncoder", model, threads, "DATELINE_RERANKER", choices)
         if self._model.num_labels != 1:
             raise SettingsError(
                 f"DATELINE_RERANKER is {model!r}, which gives {self._model.num_labels} scores for a text; "

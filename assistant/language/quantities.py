@@ -153,18 +153,10 @@ def _in_full(t: Text, n: Numeral) -> Quantity:
         name, end = "clock", m.end()
         number = _minutes(t, n, m["half"].casefold() == "p")
     elif unit is not None:
-        name, factor, start, end = (
-            unit.name,
-            unit.factor,
-            min(start, unit.start),
-            max(end, unit.end),
-        )
-        if name not in CURRENCIES and (more := AND_A_HALF.match(text, end)):
+        start, end = min(start, unit.start), max(end, unit.end)
+        if unit.name not in CURRENCIES and (more := AND_A_HALF.match(text, end)):
             number, end = number + Fraction(1, 2), more.end()
-        if name == "month" and _OLD.match(text, end):
-            name, factor = "", Fraction(1)  # an age
-        elif name == "hour" and number and number % 24 == 0:
-            name, factor = "day", Fraction(1, 24)
+        name, factor = _counted_in(unit, number, _OLD.match(text, end) is not None)
     elif t.tokens[n.first]["clock"]:
         name = "second"
     elif _is_label(t, n):
@@ -174,6 +166,15 @@ def _in_full(t: Text, n: Numeral) -> Quantity:
         bound, end = "min", end + 1
     said = text[start:end]
     return Quantity(start, end, said, number * factor, name, bound, number, numeral, n.is_vague)
+
+
+def _counted_in(unit: Unit, number: Fraction, is_old: bool) -> tuple[str, Fraction]:
+    """What the number is counted in, and how many of that one is: of an age nothing, of 48 hours days."""
+    if unit.name == "month" and is_old:
+        return "", Fraction(1)
+    if unit.name == "hour" and number and number % 24 == 0:
+        return "day", Fraction(1, 24)
+    return unit.name, unit.factor
 
 
 def _unit_of(t: Text, n: Numeral) -> Unit | None:

@@ -335,30 +335,7 @@ def _latency_plot(results: Sequence[Result]) -> Plot:
 def _calibration_plot(results: Sequence[Result], told: Mapping[str, Any]) -> Plot:
     bins = told["bins"]
     figure = _figure(400)
-    axes = _axes(figure, left=48, right=16, top=10, bottom=126)
-    axes.plot([0, 1], [0, 1], color=MUTED, lw=1, ls=(0, (4, 4)))
-    xs, ys = [b["confidence"] for b in bins], [b["share"] for b in bins]
-    axes.plot(xs, ys, color=ACCENT, lw=1.5, alpha=0.55)
-    axes.plot(xs, ys, "o", ms=8, color=ACCENT, mec=PAPER, mew=1, clip_on=False)
-    for x, y, n in zip(xs, ys, (b["n"] for b in bins), strict=True):
-        over = y > x or y < 0.12
-        axes.annotate(
-            f"{n}",
-            (x, y),
-            (0, 8 if over else -8),
-            textcoords="offset points",
-            ha="center",
-            va="bottom" if over else "top",
-            color=MUTED,
-            fontsize=10,
-        )
-    axes.set_xlim(-0.03, 1.03)
-    axes.set_ylim(-0.04, 1.08)
-    axes.set_xticks(list(SHARES), labels=[])
-    axes.set_yticks(list(SHARES), labels=SHARES.values())
-    axes.grid(color=LINE, lw=1)
-    axes.set_ylabel("share answerable", color=MUTED, fontsize=11)
-
+    _draw_shares(_axes(figure, left=48, right=16, top=10, bottom=126), bins)
     below = _axes(figure, left=48, right=16, top=286, bottom=42)
     edges = np.linspace(0, 1, CONFIDENCE_BARS + 1)
     ups, _ = np.histogram([r.confidence for r in results if r.answerable], edges)
@@ -385,6 +362,32 @@ def _calibration_plot(results: Sequence[Result], told: Mapping[str, Any]) -> Plo
         " got which confidence, in the accent colour those with an answer, grey on top of them"
         " those without.",
     )
+
+
+def _draw_shares(axes: Axes, bins: Sequence[Mapping[str, Any]]) -> None:
+    """For each group of questions, the share answerable over the confidence."""
+    axes.plot([0, 1], [0, 1], color=MUTED, lw=1, ls=(0, (4, 4)))
+    xs, ys = [b["confidence"] for b in bins], [b["share"] for b in bins]
+    axes.plot(xs, ys, color=ACCENT, lw=1.5, alpha=0.55)
+    axes.plot(xs, ys, "o", ms=8, color=ACCENT, mec=PAPER, mew=1, clip_on=False)
+    for x, y, n in zip(xs, ys, (b["n"] for b in bins), strict=True):
+        over = y > x or y < 0.12
+        axes.annotate(
+            f"{n}",
+            (x, y),
+            (0, 8 if over else -8),
+            textcoords="offset points",
+            ha="center",
+            va="bottom" if over else "top",
+            color=MUTED,
+            fontsize=10,
+        )
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_ylim(-0.04, 1.08)
+    axes.set_xticks(list(SHARES), labels=[])
+    axes.set_yticks(list(SHARES), labels=SHARES.values())
+    axes.grid(color=LINE, lw=1)
+    axes.set_ylabel("share answerable", color=MUTED, fontsize=11)
 
 
 def _changes_plot(compared: Comparison) -> Plot:

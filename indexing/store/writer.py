@@ -160,62 +160,69 @@ class CatalogWriter:
                 [(file_id, f.source, f.error) for f in failures],
             )
             for prepared in articles:
-                a = prepared.article
-                article_id = run(
-                    "INSERT INTO article VALUES (NULL, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        file_id,
-                        a.source,
-                        a.title,
-                        a.publisher,
-                        a.published.isoformat() if a.published else None,
-                        a.published_from,
-                        a.language,
-                        a.url,
-                        a.encoding,
-                        a.raw,
-                        json.dumps([(s.start, s.end) for s in a.boilerplate]),
-                        json.dumps(a.pages),
-                        len(prepared.passages),
-                        prepared.signature,
-                        a.source,
-                    ),
-                ).lastrowid
-                for p in prepared.passages:
-                    passage_id = run(
-                        "INSERT INTO passage VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
-                        (
-                            article_id,
-                            p.passage.start,
-                            p.passage.end,
-                            p.passage.text,
-                            p.header,
-                            p.body,
-                            p.vector_key,
-                        ),
-                    ).lastrowid
-                    self._connection.executemany(
-                        "INSERT INTO sentence VALUES (?, ?, ?)",
-                        [(passage_id, s.start, s.end) for s in p.passage.sentences],
-                    )
-                    self._connection.executemany(
-                        "INSERT INTO time_expression VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        [
-                            (
-                                passage_id,
-                                t.start,
-                                t.end,
-                                t.phrase,
-                                t.kind,
-                                _iso(t.anchor),
-                                _iso(t.first),
-                                _iso(t.last),
-                                t.precision,
-                                t.rule,
-                            )
-                            for t in p.times
-                        ],
-                    )
+                self._put_article(file_id, prepared)
+
+    def _put_article(self, file_id: int | None, prepared: PreparedArticle) -> None:
+        a = prepared.article
+        article_id = self._connection.execute(
+            "INSERT INTO article VALUES (NULL, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                file_id,
+                a.source,
+                a.title,
+                a.publisher,
+                a.published.isoformat() if a.published else None,
+                a.published_from,
+                a.language,
+                a.url,
+                a.encoding,
+                a.raw,
+                json.dumps([(s.start, s.end) for s in a.boilerplate]),
+                json.dumps(a.pages),
+                len(prepared.passages),
+                prepared.signature,
+                a.source,
+            ),
+        ).lastrowid
+        for passage in prepared.passages:
+            self._put_passage(article_id, passage)
+
+    def _put_passage(self, article_id: int | None, prepared: PreparedPassage) -> None:
+        p = prepared.passage
+        passage_id = self._connection.execute(
+            "INSERT INTO passage VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                article_id,
+                p.start,
+                p.end,
+                p.text,
+                prepared.header,
+                prepared.body,
+                prepared.vector_key,
+            ),
+        ).lastrowid
+        self._connection.executemany(
+            "INSERT INTO sentence VALUES (?, ?, ?)",
+            [(passage_id, s.start, s.end) for s in p.sentences],
+        )
+        self._connection.executemany(
+            "INSERT INTO time_expression VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    passage_id,
+                    t.start,
+                    t.end,
+                    t.phrase,
+                    t.kind,
+                    _iso(t.anchor),
+                    _iso(t.first),
+                    _iso(t.last),
+                    t.precision,
+                    t.rule,
+                )
+                for t in prepared.times
+            ],
+        )
 
     def unembedded(self) -> list[tuple[str, str]]:
         """(vector key, body) of every text that has no vector yet, each once."""

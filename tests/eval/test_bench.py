@@ -10,25 +10,26 @@ from typing import Any
 
 import pytest
 
-from eval.speed import bench, retrieval_table, writing_speed
-from eval.speed.bench import Job, Measured, Queries, Rounds, Row
+from eval.speed import bench, figures, pipelines, retrieval_table, sets, writing_speed
+from eval.speed.figures import Rounds, Row
+from eval.speed.pipelines import Job, Measured, Queries
 from eval.speed.retrieval_table import ROOT, BenchFailed, Figure, Mean
 from eval.speed.writing_speed import PacedModel
 from indexing.errors import SettingsError
 
 
 def test_a_percentile_is_interpolated_between_the_values_around_it() -> None:
-    assert bench.percentile([30.0, 10.0, 20.0], 0.5) == 20
-    assert bench.percentile([10.0, 20.0], 0.95) == pytest.approx(19.5)
-    assert bench.percentile([10.0], 0.95) == 10
-    assert bench.percentile([], 0.5) is None
+    assert figures.percentile([30.0, 10.0, 20.0], 0.5) == 20
+    assert figures.percentile([10.0, 20.0], 0.95) == pytest.approx(19.5)
+    assert figures.percentile([10.0], 0.95) == 10
+    assert figures.percentile([], 0.5) is None
 
 
 def test_a_ratio_needs_two_figures() -> None:
-    assert bench.ratio(3, 2) == 1.5
-    assert bench.ratio(None, 2) is None
-    assert bench.ratio(3, None) is None
-    assert bench.ratio(3, 0) is None
+    assert figures.ratio(3, 2) == 1.5
+    assert figures.ratio(None, 2) is None
+    assert figures.ratio(3, None) is None
+    assert figures.ratio(3, 0) is None
 
 
 @pytest.mark.parametrize(
@@ -45,12 +46,12 @@ def test_a_ratio_needs_two_figures() -> None:
 def test_a_verdict_knows_what_is_good_news(
     of: float | None, more_is_better: bool, says: str
 ) -> None:
-    assert bench.verdict(of, more_is_better) == says
+    assert figures.verdict(of, more_is_better) == says
 
 
 def test_a_comparison_is_one_aligned_line_a_row() -> None:
     rows = [Row("characters/s", 24_000, 12_000, more_is_better=True), Row("ask, p50 ms", 8.0, None)]
-    assert bench.comparison(rows).splitlines() == [
+    assert figures.comparison(rows).splitlines() == [
         "                ours  tutorial  ours/theirs  ours is",
         "------------  ------  --------  -----------  -------",
         "characters/s  24,000    12,000        2.00x    ahead",
@@ -66,8 +67,10 @@ def test_verification_is_held_against_what_it_may_cost() -> None:
         "first": [100.0, 300.0],
         "sentence": [200.0, 200.0],
     }
-    rows = bench.writing_rows(times)
-    shown = {line.split("  ")[0]: line.split() for line in bench.against_allowed(rows).splitlines()}
+    rows = figures.writing_rows(times)
+    shown = {
+        line.split("  ")[0]: line.split() for line in figures.against_allowed(rows).splitlines()
+    }
     assert shown["checking a sentence, p50 ms"][-4:] == ["20", "30", "0.67x", "within"]
     assert shown["checking a sentence, p95 ms"][-4:] == ["83", "30", "2.77x", "over"]
     assert shown["reading 10 sources beforehand, p50 ms"][-3:] == ["120", "-", "-"]
@@ -86,12 +89,12 @@ def test_readers_at_once_are_held_against_one_alone() -> None:
         "at_once_s": 0.5,
         "conversations": 3,
     }
-    rows = {row.label: (row.alone, row.at_once) for row in bench.chat_rows(times)}
+    rows = {row.label: (row.alone, row.at_once) for row in figures.chat_rows(times)}
     assert rows["first sentence in view, p50 s"] == (0.2, 2.0)
     assert rows["first sentence in view, p95 s"] == pytest.approx((0.29, 2.9))
     assert rows["whole answer, p50 s"] == (0.3, 2.4)
     assert rows["answers a second"] == (2, 6)
-    shown = bench.alone_and_at_once(bench.chat_rows(times)).splitlines()
+    shown = figures.alone_and_at_once(figures.chat_rows(times)).splitlines()
     assert shown[0].split() == ["alone", "at", "once", "at", "once/alone"]
     assert shown[2].split()[-3:] == ["0.2", "2", "10.00x"]
 
@@ -116,7 +119,7 @@ def test_verification_is_measured_on_the_drafts(monkeypatch: pytest.MonkeyPatch)
     assert len(times.warm) == 1
     assert len(times.check) == len(times.check_cpu) in (3, 4)
     assert min(*times.first, *times.sentence, *times.warm, *times.check) > 0
-    assert bench.writing_rows(asdict(times))
+    assert figures.writing_rows(asdict(times))
 
 
 def test_speed_takes_medians_of_rounds_and_pools_the_latencies() -> None:
@@ -127,7 +130,7 @@ def test_speed_takes_medians_of_rounds_and_pools_the_latencies() -> None:
         ours.peak_mb.append(100 * seconds)
     theirs.measured.append(Measured(4, 8.0, 8.0, Queries((40.0,), (40.0,))))
     theirs.peak_mb.append(800)
-    rows = {row.label: (row.ours, row.theirs) for row in bench.speed_rows(400, ours, theirs)}
+    rows = {row.label: (row.ours, row.theirs) for row in figures.speed_rows(400, ours, theirs)}
     assert rows["indexing, s"] == (4, 8)
     assert rows["  characters/s"] == (100, 50)
     assert rows["  passages/CPU s"] == (2, 0.5)
@@ -142,16 +145,16 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_generated_corpus_is_the_same_each_time(tmp_path: Path) -> None:
-    first = bench.generate(tmp_path / "a", 6)
-    second = bench.generate(tmp_path / "b", 6)
+    first = sets.generate(tmp_path / "a", 6)
+    second = sets.generate(tmp_path / "b", 6)
     assert first == second
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
-    bench.generate(tmp_path / "c", 6, seed=1)
+    sets.generate(tmp_path / "c", 6, seed=1)
     assert contents(tmp_path / "a") != contents(tmp_path / "c")
 
 
 def test_a_generated_article_holds_what_its_question_asks_for(tmp_path: Path) -> None:
-    questions = bench.generate(tmp_path, 3)
+    questions = sets.generate(tmp_path, 3)
     for question, text in zip(questions, sorted(contents(tmp_path).items()), strict=True):
         company = text[1].decode().split(" plans ")[0]
         assert company in question
@@ -159,23 +162,23 @@ def test_a_generated_article_holds_what_its_question_asks_for(tmp_path: Path) ->
 
 
 def test_each_kind_of_query_has_questions_of_its_own(tmp_path: Path) -> None:
-    of = bench.speed_set(bench.GENERATED, tmp_path, tmp_path, articles=10)
-    job = bench.drawn_job(of, tmp_path / "index", queries=60)
+    of = sets.speed_set(sets.GENERATED, tmp_path, tmp_path, articles=10)
+    job = sets.drawn_job(of, tmp_path / "index", queries=60)
     groups = [set(job.search), set(job.search_10), set(job.ask)]
     assert [len(group) for group in groups] == [3, 3, 3]
     assert len(set.union(*groups)) == 9
-    assert job == bench.drawn_job(of, tmp_path / "index", queries=60)
+    assert job == sets.drawn_job(of, tmp_path / "index", queries=60)
 
 
 def test_too_few_questions_are_refused_in_words(tmp_path: Path) -> None:
-    of = bench.speed_set(bench.GENERATED, tmp_path, tmp_path, articles=2)
+    of = sets.speed_set(sets.GENERATED, tmp_path, tmp_path, articles=2)
     with pytest.raises(BenchFailed, match="2 questions; 3 are the least"):
-        bench.drawn_job(of, tmp_path / "index", queries=1)
+        sets.drawn_job(of, tmp_path / "index", queries=1)
 
 
 def test_ours_is_measured_from_articles_to_answers(tmp_path: Path) -> None:
-    of = bench.speed_set(bench.GENERATED, tmp_path, tmp_path, articles=5)
-    found = bench.measure_ours(bench.drawn_job(of, tmp_path / "index", queries=1))
+    of = sets.speed_set(sets.GENERATED, tmp_path, tmp_path, articles=5)
+    found = pipelines.measure_ours(sets.drawn_job(of, tmp_path / "index", queries=1))
     assert found.passages >= 5
     assert min(found.index_s, found.index_cpu_s) > 0
     for queries in (found.search, found.search_10, found.ask):
@@ -188,10 +191,10 @@ def test_a_worker_leaves_its_result_in_a_file(
     def measure(job: Job) -> Measured:
         return Measured(len(job.ask), 1.0, 2.0, Queries((3.0,), (4.0,)))
 
-    monkeypatch.setitem(bench.WORKERS, "fake", measure)  # type: ignore[arg-type]
+    monkeypatch.setitem(pipelines.WORKERS, "fake", measure)  # type: ignore[arg-type]
     job_file, result_file = tmp_path / "job.json", tmp_path / "result.json"
     job_file.write_text(json.dumps(asdict(Job("c", "i", ("a",), ("b",), ("c", "d")))))
-    bench.worker("fake", str(job_file), str(result_file))
+    pipelines.worker("fake", str(job_file), str(result_file))
     found = Measured.from_json(json.loads(result_file.read_text()))
     assert (found.passages, list(found.search.cpu_ms)) == (2, [4.0])
 

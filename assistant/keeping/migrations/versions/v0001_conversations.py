@@ -8,6 +8,13 @@ down_revision = None
 
 
 def upgrade() -> None:
+    _create_people_and_threads()
+    _create_steps()
+    _create_elements()
+    _create_feedback()
+
+
+def _create_people_and_threads() -> None:
     op.create_table(
         "dateline_people",
         sa.Column("id", sa.Text, primary_key=True),
@@ -28,6 +35,9 @@ def upgrade() -> None:
     )
     op.create_index("dateline_threads_newest", "dateline_threads", ["person_id", "active_at", "id"])
     op.create_table("dateline_deleted_threads", sa.Column("thread_id", sa.Text, primary_key=True))
+
+
+def _create_steps() -> None:
     op.create_table(
         "dateline_steps",
         sa.Column("id", sa.Text, primary_key=True),
@@ -57,6 +67,9 @@ def upgrade() -> None:
     )
     op.create_index("dateline_steps_in_order", "dateline_steps", ["thread_id", "created_at", "id"])
     op.create_index("dateline_steps_parent", "dateline_steps", ["parent_id"])
+
+
+def _create_elements() -> None:
     op.create_table(
         "dateline_elements",
         sa.Column("id", sa.Text, primary_key=True),
@@ -79,6 +92,9 @@ def upgrade() -> None:
         "dateline_elements_in_order", "dateline_elements", ["thread_id", "created_at", "id"]
     )
     op.create_index("dateline_elements_step", "dateline_elements", ["step_id"])
+
+
+def _create_feedback() -> None:
     op.create_table(
         "dateline_feedback",
         sa.Column("id", sa.Text, primary_key=True),
