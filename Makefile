@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := eval,bench,dev
 
-.PHONY: help install install-dev chat test check eval bench clean
+.PHONY: help install install-dev chat test quick check eval bench clean
 
 help:
 	@echo "make chat     install, index corpus/, serve the chat page at http://127.0.0.1:8000"
 	@echo "make test     install, then run every check and test"
+	@echo "make quick    the checks and the tests that need no server, browser or evaluation"
 	@echo "make eval     ask the evaluation set; fails if answers got worse than the baseline's"
 	@echo "make bench    compare speed and retrieval with the plain LangChain + Chroma pipeline"
 	@echo "make install  install only"
@@ -48,8 +49,14 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 chat: install
 	$(BIN)/dateline chat
 
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
 test: install-dev check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python tests/helpers/machine.py
+	$(PYTEST)
+
+quick: check
+	$(PYTEST) -m 'not slow'
 
 check: install-dev
 	$(BIN)/ruff check .

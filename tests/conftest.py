@@ -1,14 +1,17 @@
-"""What several test files need: small folders of articles, settings that point at them."""
+"""What several test files need: small folders of articles, settings that point at them, servers."""
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import machine
 import pytest
+from filelock import FileLock
 from pages import DESK, NewPage
 from playwright.sync_api import Browser, Page, sync_playwright
 from postgres import Postgres, postgres_server
@@ -20,7 +23,7 @@ from assistant.settings import Settings
 # A shell's background jobs ignore interrupts, and so would the servers that tests start and stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-CHROMIUM = "/usr/bin/chromium"
+pytest_plugins = ["housekeeping"]
 
 CHROMIUM_OPTIONS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -34,15 +37,19 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def briefs(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of an index of corpus/, built once."""
+def briefs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Settings:
+    """Settings of an index of corpus/, built once for all processes of a run."""
     from indexing.sync import sync
 
-    built = replace(
-        Settings(), corpus=ROOT / "corpus", index=tmp_path_factory.mktemp("briefs") / "index"
-    )
-    sync(built.corpus, built)
-    return built
+    own = tmp_path_factory.getbasetemp()
+    shared = (own if worker_id == "master" else own.parent) / "briefs"
+    built = replace(Settings(), corpus=ROOT / "corpus", index=shared / "index")
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            sync(built.corpus, built)
+    index = tmp_path_factory.mktemp("briefs") / "index"
+    shutil.copytree(built.index, index)
+    return replace(built, index=index)
 
 
 @pytest.fixture
@@ -63,8 +70,9 @@ def opened(settings: Settings) -> Iterator[Callable[[], object]]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    chromium = machine.browser() or machine.go_without(machine.NO_BROWSER)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        opened = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
         yield opened
         opened.close()
 

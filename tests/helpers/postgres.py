@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -13,8 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
+from machine import NO_POSTGRES, POSTGRES_WHEEL, go_without, postgres
 
 PATIENCE_S = 60
 PASSWORD = "a-password-of-the-tests"
@@ -43,13 +46,12 @@ class Postgres:
 @contextmanager
 def postgres_server() -> Iterator[Postgres]:
     """Runs a server for as long as the context is open."""
-    programs = _programs()
+    programs = postgres() or go_without(NO_POSTGRES)
     folder = Path(tempfile.mkdtemp(prefix="dateline-postgres-"))
-    # Postgres refuses to run as root, as whom tests may run.
-    runs_as = {"user": "postgres", "group": "postgres", "extra_groups": []} if _is_root() else {}
-    if runs_as:
-        shutil.chown(folder, "postgres", "postgres")
+    runs_as: dict[str, Any] = {}
     try:
+        if os.geteuid() == 0:
+            programs, runs_as = _of_another_user(programs, folder)
         password = folder / "password"
         password.write_text(PASSWORD)
         password.chmod(0o644)
@@ -74,19 +76,17 @@ def postgres_server() -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _programs() -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    found += [Path(at).parent for at in [shutil.which("postgres")] if at]
-    if not found:
-        raise AssertionError(
-            "these tests need a Postgres server, and there is none on this machine;"
-            " run: apt-get install postgresql"
-        )
-    return found[-1]
-
-
-def _is_root() -> bool:
-    return os.geteuid() == 0
+def _of_another_user(programs: Path, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The programs where nobody can run them, and how they are run as nobody: Postgres refuses to
+    run as root, as whom tests may run."""
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    if POSTGRES_WHEEL in programs.parts:  # and perhaps in a home that is closed to others
+        site = programs.parents[2]
+        for part in site.glob(f"{POSTGRES_WHEEL}*"):
+            shutil.copytree(part, folder / "site" / part.name)
+        programs = folder / "site" / programs.relative_to(site)
+    return programs, {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
 def _wait(running: Postgres, server: subprocess.Popen[bytes]) -> None:
