@@ -28,6 +28,8 @@ from unplugged import Unplugged
 from assistant.settings import Settings
 from indexing.embed import BULK_TEXTS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def unplugged(tmp_path: Path) -> Unplugged:

@@ -18,6 +18,8 @@ from indexing.embed import open_embedder
 from indexing.errors import SettingsError
 from indexing.store.view import View
 
+pytestmark = pytest.mark.slow
+
 FILES = sorted(FOLDER.glob("dev-*.jsonl"))
 KNOWN = {
     "f016": "the mayor's office for the transport department: a party without a name",

@@ -20,6 +20,8 @@ from assistant.keeping.people import LOOPBACK
 from assistant.settings import Settings
 from indexing.errors import IndexStorage, SettingsError
 
+pytestmark = pytest.mark.slow
+
 SCRIPTED = str(HELPERS / "scripted_server.py")
 
 

@@ -17,6 +17,8 @@ from scripted_judge import scripted_judge
 from assistant.doors.cli import main
 from eval.cases import load_set
 
+pytestmark = pytest.mark.slow
+
 QUESTIONS = [
     {
         "id": "m1", "type": "deadline", "question": "What is the MOU deadline?", "answerable": True,

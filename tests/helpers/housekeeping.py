@@ -12,8 +12,8 @@ from typing import Any
 import machine
 import pytest
 
-SERVERS = {"browser", "postgres", "dateline", "scripted"}
-"""Fixtures that start a program beside the tests."""
+SLOW = {"browser", "postgres", "dateline", "scripted", "briefs"}
+"""Fixtures that start a program beside the tests, or read corpus/ with the real models."""
 LACKS = (machine.NO_BROWSER, machine.NO_POSTGRES)
 _peaks = pytest.StashKey[dict[str, float]]()
 
@@ -31,9 +31,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_peaks] = {}
 
 
+@pytest.hookimpl(tryfirst=True)  # before those of other marks are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        uses = {*getattr(item, "fixturenames", ()), *_parameters(item)} & SERVERS
+        uses = {*getattr(item, "fixturenames", ()), *_parameters(item)} & SLOW
         for marker in (*(uses & {"browser", "postgres"}), *(["slow"] if uses else [])):
             item.add_marker(marker)
 

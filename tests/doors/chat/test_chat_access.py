@@ -18,6 +18,8 @@ from running import Running, running
 from assistant.keeping.people import Accounts
 from assistant.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 PUBLIC = ROOT / "assistant" / "chat" / "assets" / "public"
 BOTH = pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 NO_MOTION = {"color_scheme": "dark", "reduced_motion": "reduce"}

@@ -25,6 +25,8 @@ from assistant.settings import QUOTES, Settings
 from eval.cases import BRIEFS, load_set
 from eval.speed.chat_speed import CONVERSATIONS, Conversation, Reply, conversation, hold, hold_all
 
+pytestmark = pytest.mark.slow
+
 LEAVING, STOPPING = 10, 10
 HELD = "The memorandum of understanding was expected within 30 days"
 ONCE, ENDLESS = "When is the MOU deadline?", "By when is the memorandum of understanding due?"

@@ -28,6 +28,8 @@ from assistant.keeping import people
 from assistant.keeping.people import Accounts
 from assistant.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 SERVER = [
     "-c",
     f"import os, sys; sys.path.insert(0, {str(HELPERS)!r}); from scripted_server import assistant; "

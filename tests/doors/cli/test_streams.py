@@ -17,6 +17,8 @@ from repository import write_files
 
 from assistant.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_progress_bar_is_shown_on_a_terminal_alone_and_never_on_stdout(
     tmp_path: Path, elsewhere: Path

@@ -17,6 +17,8 @@ from assistant.keeping.keys import Keys
 from assistant.settings import Settings
 from eval.speed import api_speed
 
+pytestmark = pytest.mark.slow
+
 # Keys
 
 

@@ -18,6 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from assistant.keeping.keys import Keys
 from assistant.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 def test_metrics_count_requests_and_answers(tmp_path: Path) -> None:
     with scripted_server(tmp_path) as started, client(started) as api:

@@ -24,6 +24,8 @@ from assistant.doors.cli import main
 from assistant.doors.slack import blocks
 from assistant.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_articles_are_answered_from(briefs: Settings, tmp_path: Path) -> None:
     from assistant.service import open_assistant
