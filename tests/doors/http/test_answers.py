@@ -144,6 +144,7 @@ def test_only_articles_of_the_index_are_read(api: httpx.Client, source: str) -> 
     assert got.json()["error"]["code"] == "source_not_found"
 
 
+@pytest.mark.slow
 def test_new_articles_are_indexed_on_demand(tmp_path: Path) -> None:
     corpus = write_files(tmp_path / "corpus", {"a.md": "The mayor opened a bridge on Monday."})
     command = ["-m", "assistant.doors.cli", "chat", "--corpus", str(corpus), "--port", "0"]

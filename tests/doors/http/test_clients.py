@@ -103,6 +103,7 @@ def test_openais_own_client_understands_refusals(official: openai.OpenAI, tmp_pa
         locked.models.list()
 
 
+@pytest.mark.slow
 def test_markup_of_an_article_is_not_markup_for_clients_that_draw_it(tmp_path: Path) -> None:
     with scripted_server(tmp_path) as started, client(started) as api:
         asked = {"messages": [{"role": "user", "content": "Hostile?"}]}
@@ -158,6 +159,7 @@ CHECKS: list[CheckFunction] = [
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_nothing_that_its_schema_allows_or_forbids_breaks_it(tmp_path: Path) -> None:
     with scripted_server(tmp_path, DATELINE_REQUESTS_PER_MINUTE="0") as started:
         described = schemathesis.openapi.from_url(f"{started.url}/api/openapi.json")
