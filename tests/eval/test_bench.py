@@ -17,6 +17,8 @@ from eval.speed.retrieval_table import ROOT, BenchFailed, Figure, Mean
 from eval.speed.writing_speed import PacedModel
 from indexing.errors import SettingsError
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_percentile_is_interpolated_between_the_values_around_it() -> None:
     assert figures.percentile([30.0, 10.0, 20.0], 0.5) == 20

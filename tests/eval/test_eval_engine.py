@@ -25,6 +25,8 @@ from eval.metrics import Reply, Scorer
 from eval.model_use import Did, Work, kind_of, own_claims, tally, work_of
 from eval.reporting import report
 
+pytestmark = pytest.mark.slow
+
 QUESTIONS = [
     {
         "id": "m1", "type": "deadline", "question": "What is the MOU deadline?", "answerable": True,
