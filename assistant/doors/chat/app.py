@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, date, datetime
 from functools import partial
@@ -45,7 +45,7 @@ from assistant.doors.chat.session import (
 )
 from assistant.doors.chat.uploads import check_upload, name_after, upload
 from assistant.doors.chat.words import count, say
-from assistant.doors.conversation import metadata_of, resumed
+from assistant.doors.conversation import ReaderLimits, metadata_of, resumed
 from assistant.doors.show.markdown import (
     as_markdown,
     claim_as_markdown,
@@ -59,6 +59,7 @@ from assistant.schema import Answer, Claim
 from assistant.settings import Settings
 from indexing.errors import DatelineError
 from indexing.reading.read import SUPPORTED
+from indexing.schema import SourceInfo
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -191,20 +192,9 @@ async def _reply(id: str, question: str) -> None:
     if isinstance(item, Exception):
         raise item  # not inside the step: it would show the text of any error in the page
     conversation.answer(id, item, limits.said())
-    if item.dropped:
-        left_out = say("left_out", label=LEFT_OUT, count=len(item.dropped))
-        async with cl.Step(name=left_out, type="tool", icon="scissors") as step:
-            step.output = dropped_as_markdown(item)
-    # The element draws the answer, with buttons for its marks. The Markdown under it, which the
-    # style sheet hides as soon as the element is drawn, is what streams, what is copied and kept.
-    shown.content = as_markdown(item)
+    await _tell_dropped(item)
     shown.metadata = metadata_of(id, item, limits)
-    voices = {info.source: info.voice for info in sources}
-    view = to_view(item, limits.as_of or date.today(), voices)
-    drawn = cl.CustomElement(name="Answer", props={**view, "within": limits.said()})
-    drawn.props["element"] = drawn.id
-    shown.elements = [drawn]  # type: ignore[list-item]
-    await shown.send()
+    drawn = await _drawn(shown, item, limits, sources)
     done = page.suggesting[session] = threading.Event()
 
     def suggest(assistant: Answering) -> list[str]:
@@ -212,6 +202,32 @@ async def _reply(id: str, question: str) -> None:
         return assistant.follow_ups(item, history, filters=limits.filters, cancelled=cancelled)
 
     _in_background(_suggest(drawn, suggest))
+
+
+async def _tell_dropped(answer: Answer) -> None:
+    if not answer.dropped:
+        return
+    left_out = say("left_out", label=LEFT_OUT, count=len(answer.dropped))
+    async with cl.Step(name=left_out, type="tool", icon="scissors") as step:
+        step.output = dropped_as_markdown(answer)
+
+
+async def _drawn(
+    shown: cl.Message, answer: Answer, limits: ReaderLimits, sources: Sequence[SourceInfo]
+) -> cl.CustomElement:
+    """Shows the whole answer; the element that draws it, with buttons for its marks.
+
+    The Markdown under it, which the style sheet hides as soon as the element is drawn, is what
+    streams, what is copied and kept.
+    """
+    shown.content = as_markdown(answer)
+    voices = {info.source: info.voice for info in sources}
+    view = to_view(answer, limits.as_of or date.today(), voices)
+    drawn = cl.CustomElement(name="Answer", props={**view, "within": limits.said()})
+    drawn.props["element"] = drawn.id
+    shown.elements = [drawn]  # type: ignore[list-item]
+    await shown.send()
+    return drawn
 
 
 async def _suggest(drawn: cl.CustomElement, suggest: Callable[[Answering], list[str]]) -> None:

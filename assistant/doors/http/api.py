@@ -144,9 +144,16 @@ def router() -> APIRouter:
     return APIRouter(responses=REFUSALS, dependencies=[Depends(bearer)])
 
 
-def add_routes(router: APIRouter, api: Api) -> None:  # noqa: C901 - each route stands in it by itself
+def add_routes(router: APIRouter, api: Api) -> None:
     """Adds those below `/api`, and `/readyz` and `/metrics`."""
+    _add_asking(router, api)
+    _add_searching(router, api)
+    _add_reading(router, api)
+    _add_indexing(router, api)
+    _add_watching(router, api)
 
+
+def _add_asking(router: APIRouter, api: Api) -> None:
     @router.post(
         "/api/ask",
         tags=["Answers"],
@@ -178,6 +185,8 @@ def add_routes(router: APIRouter, api: Api) -> None:  # noqa: C901 - each route 
         answer = await api.answer(request, asked, engine)
         return JSONResponse(to_json(answer, asked.id))
 
+
+def _add_searching(router: APIRouter, api: Api) -> None:
     @router.post(
         "/api/search",
         tags=["Articles"],
@@ -204,6 +213,8 @@ def add_routes(router: APIRouter, api: Api) -> None:  # noqa: C901 - each route 
         shown = found[offset : offset + limit]
         return {"sources": [source_to_json(info) for info in shown], "total": len(found)}
 
+
+def _add_reading(router: APIRouter, api: Api) -> None:
     @router.get(
         "/api/sources/{source:path}",
         tags=["Articles"],
@@ -228,6 +239,8 @@ def add_routes(router: APIRouter, api: Api) -> None:  # noqa: C901 - each route 
         place = {"text": text[begin:stop], "start": begin, "end": stop, "length": len(text)}
         return {**source_to_json(info), **place}
 
+
+def _add_indexing(router: APIRouter, api: Api) -> None:
     @router.post(
         "/api/index",
         tags=["Articles"],
@@ -250,6 +263,8 @@ def add_routes(router: APIRouter, api: Api) -> None:  # noqa: C901 - each route 
                 raise busy from None
         return report_to_json(report)
 
+
+def _add_watching(router: APIRouter, api: Api) -> None:
     @router.get(
         "/readyz",
         tags=["Server"],

@@ -71,23 +71,22 @@ def add_routes(router: APIRouter, api: Api) -> None:
                 media_type="text/event-stream",
                 headers=STREAM_HEADERS,
             )
-        answer = await api.answer(request, question, engine)
-        message = {
-            "role": "assistant",
-            "content": as_markdown(answer),
-            "refusal": None,
-            "citations": [citation_to_json(c) for c in answer.citations],
-        }
-        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-        return JSONResponse(
-            {
-                **head,
-                "object": "chat.completion",
-                "choices": [choice],
-                "usage": _usage(answer),
-                "dateline": to_json(answer),
-            }
-        )
+        return JSONResponse({**head, **_completed(await api.answer(request, question, engine))})
+
+
+def _completed(answer: Answer) -> dict[str, Any]:
+    message = {
+        "role": "assistant",
+        "content": as_markdown(answer),
+        "refusal": None,
+        "citations": [citation_to_json(c) for c in answer.citations],
+    }
+    return {
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
+        "usage": _usage(answer),
+        "dateline": to_json(answer),
+    }
 
 
 def _question(asked: bodies.Completion) -> requests.Ask:
