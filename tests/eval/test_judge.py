@@ -274,7 +274,9 @@ def test_other_providers_words_for_an_end_are_understood(
 def test_nothing_goes_anywhere_but_to_the_judge_even_where_tracing_is_on(tmp_path: Path) -> None:
     machine = Unplugged(tmp_path)
     machine.environment |= {
-        "PYTHONPATH": f"{machine.environment['PYTHONPATH']}{os.pathsep}{HELPERS}",
+        "PYTHONPATH": os.pathsep.join(
+            [machine.environment["PYTHONPATH"], str(HELPERS), str(Path(__file__).parent)]
+        ),
         "LANGSMITH_TRACING": "true",
         "LANGSMITH_API_KEY": "a-key",
     }
