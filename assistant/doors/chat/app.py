@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, date, datetime
 from functools import partial
@@ -176,14 +176,7 @@ async def _reply(id: str, question: str) -> None:
 
     try:
         async with aclosing(page.workers.stream(engine, ask, stopped)) as items:
-            async with cl.Step(
-                name=say("searching", articles=articles), type="tool", icon="search"
-            ) as step:
-                item = await anext(items)
-                step.name = say("searched", articles=articles)
-            while isinstance(item, Claim):
-                await shown.stream_token(_claim_as_markdown(item) + "\n\n")
-                item = await anext(items)
+            item = await _streamed(shown, items, articles)
     except asyncio.CancelledError:
         shown.content += say("stopped" if shown.content else "stopped_at_once")
         shown.metadata = {"question_id": id}
@@ -202,6 +195,20 @@ async def _reply(id: str, question: str) -> None:
         return assistant.follow_ups(item, history, filters=limits.filters, cancelled=cancelled)
 
     _in_background(_suggest(drawn, suggest))
+
+
+async def _streamed(
+    shown: cl.Message, items: AsyncIterator[Claim | Answer | Exception], articles: str
+) -> Answer | Exception:
+    """Shows the claims as they come; what comes after the last of them."""
+    searching = say("searching", articles=articles)
+    async with cl.Step(name=searching, type="tool", icon="search") as step:
+        item = await anext(items)
+        step.name = say("searched", articles=articles)
+    while isinstance(item, Claim):
+        await shown.stream_token(_claim_as_markdown(item) + "\n\n")
+        item = await anext(items)
+    return item
 
 
 async def _tell_dropped(answer: Answer) -> None:
