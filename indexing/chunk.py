@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from indexing.schema import Passage, Sentence, Span
+from indexing.times.calendar import SHORT_DAYS, SHORT_MONTHS
 
 LONGEST_SENTENCE = 1000
 """A longer sentence is cut, at a clause or a space where there is one."""
@@ -38,6 +39,7 @@ def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
+_MONTHS = frozenset(map(str.lower, SHORT_MONTHS)) - {"may"}
 _NEVER_LAST = _words("vs v viz cf ca approx e.g i.e eg ie fig figs eq pp")
 """Abbreviations that an example or a number follows: no sentence ends with them."""
 _TITLES = _words(
@@ -45,14 +47,15 @@ _TITLES = _words(
     "pres supt h.r s.res h.res h.j.res"
 )
 """The same, with a capital letter: a name follows."""
-_BEFORE_NUMBER = _words(
-    "no nos jan feb mar apr jun jul aug sep sept oct nov dec p s vol art sec ch para par dist hr tel"
-)
+_BEFORE_NUMBER = _MONTHS | _words("no nos p s vol art sec ch para par dist hr tel")
 """Abbreviations while a number follows ("No. 5", "Feb. 4")."""
-_SELDOM_LAST = _words(
-    "inc corp ltd co llc plc bros jr sr jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur "
-    "thurs fri sat sun univ assn ala ariz ark calif colo conn del fla ga ill ind kan ky la mass md mich minn miss "
-    "mo mont neb nev okla ore pa tenn tex va vt wash wis wyo dist dept ave blvd rd al"
+_SELDOM_LAST = (
+    _MONTHS
+    | frozenset(map(str.lower, SHORT_DAYS))
+    | _words(
+        "inc corp ltd co llc plc bros jr sr univ assn ala ariz ark calif colo conn del fla ga ill ind kan ky la mass "
+        "md mich minn miss mo mont neb nev okla ore pa tenn tex va vt wash wis wyo dist dept ave blvd rd al"
+    )
 )
 """Abbreviations, with a capital letter, that end a sentence only before a word that opens one."""
 _STARTERS = _words(

@@ -12,8 +12,9 @@ from assistant.language.words import content_terms
 from assistant.schema import Answer, Evidence, Hit
 from indexing.schema import EVERYTHING, Filters
 from indexing.store.view import View
-from indexing.times.calendar import describe
+from indexing.times.calendar import SEASONS, describe
 from indexing.times.expressions import parse_day
+from indexing.times.words import ANY_DAY, ANY_MONTH, ONES, ORDINALS
 
 PASSAGES = 60
 """Passages looked through for one day or span."""
@@ -27,12 +28,9 @@ _ASKS = re.compile(
 _TO_COME = re.compile(
     r"\b(?:will|planned|scheduled|due|happens|takes? place|next|tomorrow|coming)\b", re.I
 )
-_TIME_WORDS = frozenset(
-    """january february march april may june july august september october november december jan feb mar apr jun
-    jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat
-    sun yesterday today tomorrow last next this past coming week weeks month months year years day days weekend
-    quarter spring summer autumn fall winter early late mid earlier later beginning middle end since before after
-    first second third fourth ago morning evening night one two three four five six seven ten""".split()
+_TIME_WORDS = frozenset([*ANY_MONTH, *ANY_DAY, *ORDINALS, *ONES, "ten", *SEASONS]) | frozenset(
+    """yesterday today tomorrow last next this past coming week weeks month months year years day days weekend
+    quarter early late mid earlier later beginning middle end since before after ago morning evening night""".split()
 )
 
 

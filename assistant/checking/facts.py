@@ -12,9 +12,8 @@ from datetime import date
 from functools import lru_cache
 
 from assistant.language.numerals import LASTS
-from assistant.language.places import PEOPLES, SEATS
 from assistant.language.quantities import Quantity, quantities
-from assistant.language.words import words
+from assistant.language.words import SMALL_WORDS, words
 from indexing.schema import Sentence, TimeExpression
 from indexing.times.expressions import time_expressions
 
@@ -111,55 +110,6 @@ def _evened(text: str) -> str:
 
 # --- names ---------------------------------------------------------------------------------------
 
-_WRITTEN_OUT = (
-    (
-        "us",
-        r"U\.\s?S\.(?:\s?A\.)?|USA?\b|United States(?: of America)?|Americans?\b|America\b|U\.S\b",
-    ),
-    ("eu", r"E\.\s?U\.|EU\b|European Union|European bloc|Europeans?\b|Europe\b"),
-    ("uk", r"U\.\s?K\.|UK\b|United Kingdom|Britain\b|British\b|Britons?\b"),
-    ("un", r"U\.\s?N\.|UN\b|United Nations"),
-)
-_BY_BIRTH = [
-    (person, country)
-    for person, country in (
-        pair.split()
-        for pair in (
-            "dane denmark,swede sweden,finn finland,pole poland,turk turkey,spaniard spain,scot scotland,"
-            "frenchman france,frenchwoman france,dutchman netherlands,dutchwoman netherlands,irishman ireland,"
-            "irishwoman ireland,welshman wales,filipino philippines,iranian iran"
-        ).split(",")
-    )
-]
-_COUNTRY_PATTERNS = [
-    (name, re.compile(rf"(?<![\w.])(?:{pattern})(?:['’]s?)?(?!\w)")) for name, pattern in _WRITTEN_OUT
-] + [
-    (country, re.compile(rf"\b(?:{people}s?|{country})(?:['’]s?)?\b", re.IGNORECASE))
-    for people, country in (*PEOPLES.items(), *_BY_BIRTH)
-    if country not in ("america", "europe", "britain", "turkey", "arabia")
-]  # fmt: skip
-_SEAT_OF = {
-    seat.replace("-", " "): {"america": "us", "european": "eu", "britain": "uk"}.get(m, m)
-    for seat, meant in SEATS.items()
-    for m in meant[:1]
-}
-
-
-@lru_cache(maxsize=KEPT)
-def places(text: str) -> frozenset[str]:
-    """The countries, unions and bodies a text names, by their people, letters or seat too."""
-    found = {name for name, pattern in _COUNTRY_PATTERNS if pattern.search(text)}
-    spoken = f" {' '.join(words(text))} "
-    return frozenset(found | {meant for seat, meant in _SEAT_OF.items() if f" {seat} " in spoken})
-
-
-def place_of(name: str) -> str | None:
-    """The one that a name stands for; None for other names."""
-    for known, pattern in _COUNTRY_PATTERNS:
-        if pattern.fullmatch(name):
-            return known
-    return _SEAT_OF.get(" ".join(words(name)))
-
 
 def stands_for(name: str, text: str) -> bool:
     """Whether a text has a run of words whose initials spell the name, or the name is a run of words
@@ -167,9 +117,6 @@ def stands_for(name: str, text: str) -> bool:
     if re.fullmatch(r"[A-Z][A-Z&]{1,6}s?", name):
         return _spells(name.removesuffix("s"), text)
     return any(_spells(capitals, name) for capitals in re.findall(r"\b[A-Z]{3,6}\b", text))
-
-
-_PASSED_OVER = frozenset("of and the for on in to a an".split())
 
 
 def _spells(acronym: str, text: str) -> bool:
@@ -180,7 +127,7 @@ def _spells(acronym: str, text: str) -> bool:
         for token in tokens[i:]:
             if token[0] == letters[at]:
                 at += 1
-            elif token not in _PASSED_OVER or at == 0:
+            elif token not in SMALL_WORDS or at == 0:
                 break
             if at == len(letters):
                 return True

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.checking import facts
 from assistant.checking.reading import Cited, Reading, has_family, is_content, lemma_of, shared
 from assistant.checking.stated import is_name
+from assistant.language.places import place_of
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -117,7 +117,7 @@ class Meaning:
     def _any_known(
         self, own: Sequence[Token], lemmas: frozenset[str], cited: Sequence[Cited]
     ) -> bool:
-        if any(has_family(lemma_of(t), lemmas) or facts.place_of(t.text) for t in own):
+        if any(has_family(lemma_of(t), lemmas) or place_of(t.text) for t in own):
             return True
         theirs = [lemma for c in cited for lemma in words_of(c)]
         vectors = self._embedded([*(lemma_of(t) for t in own), *theirs])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from assistant.checking import facts
 from assistant.language.parse import parse
+from assistant.language.places import places
 from assistant.language.quantities import Quantity, quantities
 from assistant.language.words import stem
 from assistant.schema import Evidence
@@ -62,7 +63,7 @@ class Reading:
 
     @cached_property
     def places(self) -> frozenset[str]:
-        return facts.places(self.text)
+        return places(self.text)
 
 
 class Cited(Reading):

@@ -12,6 +12,7 @@ from assistant.checking import facts
 from assistant.checking.manner import SAYS
 from assistant.checking.reading import Cited, Reading, has_family, is_family, lemma_of, shared
 from assistant.checking.stated import is_name, reread
+from assistant.language.places import place_of, places
 from assistant.language.quantities import Quantity
 from indexing.schema import TimeExpression
 
@@ -126,7 +127,7 @@ def _parties(head: Token) -> set[str]:
     while open_:
         token = open_.pop()
         if is_name(token) or _stands_alone(token):
-            found.add(facts.place_of(token.text) or token.text.casefold())
+            found.add(place_of(token.text) or token.text.casefold())
         skipped = {"appos", "poss"} if is_name(token) else set()
         open_ += [c for c in token.children if c.dep_ in _WITHIN_A_NAME - skipped]
         if lemma_of(token) in _BODIES:  # "the board of Banco Arenal"
@@ -150,7 +151,7 @@ side, or because both do it."""
 
 def _all_names(reading: Reading) -> set[str]:
     """Every name of a text, places in their common form."""
-    found = {facts.place_of(t.text) or t.text.casefold() for t in reading.doc if is_name(t)}
+    found = {place_of(t.text) or t.text.casefold() for t in reading.doc if is_name(t)}
     return found | reading.places
 
 
@@ -364,7 +365,7 @@ def _around(
         for t in reading.content
         if low <= t.idx < high and not q.start <= t.idx < q.end and not t.like_num
     ]
-    names = frozenset(facts.place_of(t.text) or t.text.casefold() for t in near if is_name(t))
+    names = frozenset(place_of(t.text) or t.text.casefold() for t in near if is_name(t))
     return _Surroundings(frozenset(map(lemma_of, near)), names)
 
 
@@ -443,14 +444,14 @@ def joined(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
     if len(cited) < 2:
         return None
     known = [c.said | frozenset(re.findall(r"\w+", c.frame.casefold())) for c in cited]
-    places = [c.places | facts.places(c.frame) for c in cited]
+    held_places = [c.places | places(c.frame) for c in cited]
     leans = [bool(_LEANS.match(c.text)) for c in cited]
     every = range(len(cited))
     for verb in claim.doc:
         if verb.pos_ != "VERB" or lemma_of(verb) in SAYS | _COMPARES:
             continue
         holders = [
-            {n for n in every if leans[n] or _is_there(phrase, known[n], places[n])}
+            {n for n in every if leans[n] or _is_there(phrase, known[n], held_places[n])}
             for phrase in _arguments(verb)
         ]
         holders += [
@@ -519,6 +520,6 @@ def _has_time(t: TimeExpression, claim: Reading, c: Cited) -> bool:
 
 def _is_there(head: Token, said: frozenset[str], there: frozenset[str]) -> bool:
     if is_name(head):
-        place = facts.place_of(head.text)
+        place = place_of(head.text)
         return place in there if place else head.lower_ in said
     return has_family(lemma_of(head), said)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from assistant.checking import facts
 from assistant.checking.reading import Cited, Reading, lemma_of
+from assistant.language.places import STATES, place_of, places
 from assistant.language.quantities import Quantity
-from assistant.language.words import words
+from assistant.language.words import PARTICLES, SMALL_WORDS, words
 from indexing.schema import TimeExpression
-from indexing.times.calendar import describe
+from indexing.times.calendar import DAYS, MONTHS, describe
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -133,7 +134,7 @@ def _is_derived(  # noqa: C901 - rules in their order: the first that fits decid
         if q.value == 2 and any(_BOTH.search(c.text) for c in cited):
             return True
         if q.value <= MOST_PARTIES and _counted(claim, q) in _PARTIES:
-            named = {p for c in cited for p in c.places | facts.places(c.frame)}
+            named = {p for c in cited for p in c.places | places(c.frame)}
             named |= {name for c in cited for name in names_of(c)}
             return len(named) >= q.value or len(cited) == q.value
     alike = [s.value for s in stated if s.unit == q.unit or (not q.unit and s.is_money)]
@@ -314,11 +315,10 @@ def _says_it_is_over(token: Token) -> bool:
 
 # --- names ---------------------------------------------------------------------------------------
 
-_NO_NAMES = frozenset(
-    """monday tuesday wednesday thursday friday saturday sunday january february march april may june july
-    august september october november december yes no both mr mrs ms dr i eur usd gbp jpy cny""".split()
+_NO_NAMES = frozenset(map(str.casefold, (*MONTHS, *DAYS))) | frozenset(
+    "yes no both mr mrs ms dr i eur usd gbp jpy cny".split()
 )
-_SMALL = frozenset("of the and for on in to a an at by with de la le du von van al".split())
+_SMALL = SMALL_WORDS | PARTICLES
 
 
 def names(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
@@ -326,14 +326,14 @@ def names(claim: Reading, cited: Sequence[Cited], as_of: date) -> str | None:
     form of one ("Jamieson" for "Greer") in the passage around."""
     texts = [text for c in cited for text in (c.text, _about(c))]
     held = {word for text in texts for word in _pieces(text)}
-    known = {place for text in texts for place in facts.places(text)}
+    known = {place for text in texts for place in places(text)}
     for name in names_of(claim):
-        if facts.place_of(name) in known or any(facts.stands_for(name, text) for text in texts):
+        if place_of(name) in known or any(facts.stands_for(name, text) for text in texts):
             continue
         for word in _pieces(name):
             if {word, f"{word}s", word.removesuffix("s")} & held or word in _SMALL | _NO_NAMES:
                 continue
-            spelled = {facts.place_of(word.capitalize()), facts.place_of(word.upper())} - {None}
+            spelled = {place_of(word.capitalize()), place_of(word.upper())} - {None}
             if spelled & known or _goes_with(word, name, cited, held):
                 continue
             return f"the name “{name}” is not in what it cites"
@@ -366,23 +366,12 @@ _POINTS_BACK = re.compile(
 )
 _IN_CONGRESS = re.compile(r"\b(?P<party>[RDI])-(?P<state>[A-Z]{2})\b")
 _PARTY = {"R": "Republican", "D": "Democrat Democratic", "I": "Independent"}
-_STATES = dict(
-    pair.split(":")
-    for pair in (
-        "AL:Alabama,AK:Alaska,AZ:Arizona,AR:Arkansas,CA:California,CO:Colorado,CT:Connecticut,DE:Delaware,FL:Florida,"
-        "GA:Georgia,HI:Hawaii,ID:Idaho,IL:Illinois,IN:Indiana,IA:Iowa,KS:Kansas,KY:Kentucky,LA:Louisiana,ME:Maine,"
-        "MD:Maryland,MA:Massachusetts,MI:Michigan,MN:Minnesota,MS:Mississippi,MO:Missouri,MT:Montana,NE:Nebraska,"
-        "NV:Nevada,NH:New Hampshire,NJ:New Jersey,NM:New Mexico,NY:New York,NC:North Carolina,ND:North Dakota,OH:Ohio,"
-        "OK:Oklahoma,OR:Oregon,PA:Pennsylvania,RI:Rhode Island,SC:South Carolina,SD:South Dakota,TN:Tennessee,TX:Texas,"
-        "UT:Utah,VT:Vermont,VA:Virginia,WA:Washington,WV:West Virginia,WI:Wisconsin,WY:Wyoming"
-    ).split(",")
-)
 
 
 def _of_congress(text: str) -> Iterator[str]:
     """ "R-MN" spelled out: party and state."""
     for m in _IN_CONGRESS.finditer(text):
-        yield f"{_PARTY[m['party']]} {_STATES.get(m['state'], '')}"
+        yield f"{_PARTY[m['party']]} {STATES.get(m['state'], '')}"
 
 
 def _pieces(text: str) -> list[str]:

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.finding.rerank import Reranker
-from assistant.language.words import stem
+from assistant.language.words import QUERY_STOPWORDS, stem
 from assistant.schema import Hit
 from indexing.schema import Filters, Passage, SourceInfo
 
@@ -66,19 +66,6 @@ _CAPITALS = re.compile(r"\b[A-Z]{2,3}\b")
 _QUOTED = re.compile(r"[\"“”«»]([^\"“”«»]{3,80})[\"“”«»]")
 
 
-def _words(listed: str) -> frozenset[str]:
-    return frozenset(listed.split())
-
-
-_STOPWORDS = _words(
-    "a an the and or but if of at by for with about to from in on into onto over under is are was were be been being "
-    "am do does did doing done have has had having i you he she it we they me him her us them my your his hers its "
-    "our their this that these those what which who whom whose when where why how can could will would shall should "
-    "may might must there here as than then so such not no nor only own same too very s t just also any some all each "
-    "both more most other please tell"
-)
-
-
 class Embeds(Protocol):
     """The part of `indexing.embed.Embedder` a question needs."""
 
@@ -114,7 +101,7 @@ def query_terms(question: str) -> tuple[str, ...]:
     kept = [
         w
         for w in words
-        if w.lower() not in _STOPWORDS or (w.isupper() and len(w) > 1 and not shouted)
+        if w.lower() not in QUERY_STOPWORDS or (w.isupper() and len(w) > 1 and not shouted)
     ]
     return tuple(dict.fromkeys(word.lower() for word in kept or words))
 
@@ -216,7 +203,7 @@ def _stems(text: str) -> frozenset[str]:
     return frozenset(
         stem(word)
         for word in (found.lower() for found in _WORD.findall(text))
-        if word not in _STOPWORDS
+        if word not in QUERY_STOPWORDS
     )
 
 

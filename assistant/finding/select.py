@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from assistant.finding.rerank import Reranker
-from assistant.finding.values import has_value, value_of
+from assistant.finding.values import TIME_KINDS, has_value, value_of
 from assistant.language.quantities import numbers_of
 from assistant.language.words import STOPWORDS, content_terms, stem, words
 from assistant.question.question import Question, Wanted
@@ -232,7 +232,7 @@ def choose(question: Question, evidence: Sequence[Evidence], most: int) -> list[
     far = FAR_FROM_ALL if hears_all or question.is_topic else FAR
     near = [e for e in distinct if e.relevance > best - far]
     mass = sum(math.exp(e.relevance - best) for e in distinct)
-    values = {id(e): v.meaning if (v := value_of(question, e)) else None for e in near}
+    values = {id(e): _told(question, e) for e in near}
     chosen = [near[0]]
     held = 1 / mass
     left = near[1:]
@@ -264,6 +264,14 @@ def choose(question: Question, evidence: Sequence[Evidence], most: int) -> list[
         chosen.append(pick)
         held += math.exp(pick.relevance - best) / mass
     return chosen
+
+
+def _told(question: Question, e: Evidence) -> str | None:
+    """What a sentence states for the question; of times all that it has, for each may be news."""
+    if question.wanted in TIME_KINDS:
+        return " ".join(t.phrase.casefold() for t in e.times) or None
+    value = value_of(question, e)
+    return value.meaning if value else None
 
 
 def distinct_of(evidence: Sequence[Evidence]) -> list[Evidence]:

@@ -94,7 +94,8 @@ def _value(question: Question, e: Evidence) -> float:
         return 1.0
     if not has_value(question, e.text, e.times, e.hit.info.published):
         return 0.0
-    return 1.0 if value_of(question, e) is not None else 0.5
+    is_stated = e.times if question.wanted in TIME_KINDS else value_of(question, e)
+    return 1.0 if is_stated else 0.5
 
 
 def _named(question: Question, e: Evidence) -> float:

@@ -14,7 +14,16 @@ from datetime import date
 from assistant.finding.times import best_time
 from assistant.language.quantities import Quantity, numbers_of, quantities
 from assistant.language.units import PERIODS
-from assistant.language.words import STOPWORDS, content_terms, stem, words
+from assistant.language.words import (
+    CALENDAR_WORDS,
+    NAME_WORD,
+    PARTICLES,
+    STOPWORDS,
+    TITLES,
+    content_terms,
+    stem,
+    words,
+)
 from assistant.question.question import Question, Wanted
 from assistant.schema import Evidence
 from indexing.schema import TimeExpression
@@ -38,15 +47,10 @@ class Value:
 _NO_AMOUNT = frozenset({"", "%", "point", "label", "ordinal", "clock"}) | PERIODS
 _NO_COUNT = frozenset({"%", "point", "label", "ordinal", "clock"})
 _MOST = re.compile(r"\b(?:(?:the |a )?(?:vast )?majority|most)\b", re.IGNORECASE)
-_NAME_WORD = r"(?:[A-Z][\w’'&.-]*[\w]|[A-Z]\.|[A-Z])"
 _NAME = re.compile(
-    rf"\b(?:{_NAME_WORD})(?:\s+(?:(?:of|the|and|for|de|van|von|al|bin|la|le|du)\s+)?{_NAME_WORD}){{0,6}}"
+    rf"\b(?:{NAME_WORD})(?:\s+(?:(?:of|the|and|for|{'|'.join(sorted(PARTICLES))})\s+)?{NAME_WORD}){{0,6}}"
 )
 _WORDS = re.compile(r"\w+")
-_MONTHS_AND_DAYS = frozenset(
-    "january february march april may june july august september october november december jan feb mar apr "
-    "jun jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday".split()
-)
 _IN_BEFORE = re.compile(r"\b(?:in|at|near|outside|across)\s+(?:the\s+)?\Z", re.IGNORECASE)
 _PLACE_BEFORE = re.compile(
     r"\b(?:in|at|near|from|to|outside|across|around|off|into)\s+(?:the\s+)?(?:[a-z]+ern\s+)?\Z",
@@ -159,13 +163,6 @@ def _counts_it(question: Question, sentence: str, value: Value) -> bool:
     return any(stem(word) in counted for word in words(after)[:5])
 
 
-_TITLES = frozenset(
-    "mr mrs ms dr prof president vice prime minister secretary senator sen rep representative congressman "
-    "congresswoman governor gov mayor chief ceo chairman chairwoman chair director general judge justice king "
-    "queen prince princess pope sir lord lady commissioner ambassador spokesman spokeswoman captain coach".split()
-)
-
-
 def _names(question: Question, sentence: str, around: str) -> Iterator[Value]:
     """Names, without titles, that the question does not say itself."""
     small = set(re.findall(r"\b[a-z]{2,}\b", around or sentence))
@@ -187,12 +184,12 @@ def _names(question: Question, sentence: str, around: str) -> Iterator[Value]:
 
 def _is_no_name(word: str, small: set[str]) -> bool:
     bare = word.casefold().strip(".,'’")
-    return bare in STOPWORDS or bare in _TITLES or bare in _MONTHS_AND_DAYS or bare in small
+    return bare in STOPWORDS | TITLES | CALENDAR_WORDS or bare in small
 
 
 _YEAR_OR_DAY = re.compile(
     r"\b(?:[1-9]\d{2,3}s?|\d{1,2}(?:st|nd|rd|th)[\s-]centur(?:y|ies)|centur(?:y|ies)|"
-    + "|".join(sorted(_MONTHS_AND_DAYS))
+    + "|".join(sorted(CALENDAR_WORDS))
     + r")\b",
     re.IGNORECASE,
 )

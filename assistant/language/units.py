@@ -53,7 +53,7 @@ _TIME_UNIT = (
 _MEASURE = (
     r"(?:acres?|hectares?|yards?|feet|foot|inch(?:es)?|barrels?|gallons?|lit(?:er|re)s?|kilograms?|kg"
     r"|grams?|ounces?|knots?|mph|km/h|kWh|tonn?e?s?|kilomet(?:er|re)s?|km|miles?|met(?:er|re)s?"
-    r"|(?:mega|giga)watts?|MW|GW|degrees?)"
+    r"|(?:mega|giga)watts?|MW|GW|degrees?|(?:mega|giga|tera)bits?(?:[\s-]per[\s-]second)?)"
 )
 _AREA = r"(?:acres?|yards?|feet|foot|inch(?:es)?|miles?|kilomet(?:er|re)s?|met(?:er|re)s?)"
 _UNIT_AFTER = re.compile(
@@ -128,7 +128,7 @@ def _named(m: re.Match[str]) -> tuple[str, int | Fraction]:
     if m["time"]:
         single = m["time"].casefold()
         return _LENGTHS["century" if single.startswith("centur") else single.removesuffix("s")]
-    single = (m["area"] or m["measure"]).casefold().removesuffix("s")
+    single = re.split(r"[\s-]", (m["area"] or m["measure"]).casefold())[0].removesuffix("s")
     single = _SAME_MEASURE.get(single, single)
     return (f"{m['wide'].casefold()} {single}" if m["wide"] else single), 1
 

@@ -1,20 +1,55 @@
-"""Words of English: which carry meaning, and their stems."""
+"""Words of English: which carry meaning, which belong to names, and their stems."""
 
 from __future__ import annotations
 
 import re
 
-STOPWORDS = frozenset(
-    """a about according after again all also am an and any anything are aren't as at be because been before
-    being between both but by can cannot could did didn't do does doesn't doing don't down during each else
-    ever every few for from further get gets give given gives had has have having he her here hers herself
-    him himself his how however i if in into is isn't it it's its itself just let me more most much must my
-    myself no nor not of off on once one only or other our ours ourselves out over own please said same say
-    says she should so some such tell than that that's the their theirs them themselves then there there's
-    these they thing this those through to too under until up upon us very was wasn't we were what what's
-    when where which while who whom whose why will with within without would you your yours yourself
-    many exactly whether anyone someone explain describe know article articles source sources""".split()
+from indexing.times.calendar import DAYS
+from indexing.times.words import ANY_MONTH
+
+_FUNCTION_WORDS = frozenset(
+    """
+    a about all also am an and any are as at be been being both but by can could did do does
+    doing each for from had has have having he her here hers him his how i if in into is it its
+    just me more most must my no nor not of on only or other our over own please same she should
+    so some such tell than that the their them then there these they this those to too under us
+    very was we were what when where which who whom whose why will with would you your
+    """.split()
 )
+STOPWORDS = _FUNCTION_WORDS | frozenset(
+    """
+    according after again anyone anything aren't article articles because before between cannot
+    describe didn't doesn't don't down during else ever every exactly explain few further get
+    gets give given gives herself himself however isn't it's itself know let many much myself
+    off once one ours ourselves out said say says someone source sources that's theirs
+    themselves there's thing through until up upon wasn't what's whether while within without
+    yours yourself
+    """.split()
+)
+"""Words that say nothing of what a sentence or question is about."""
+QUERY_STOPWORDS = _FUNCTION_WORDS | frozenset(
+    """
+    done may might onto s shall t
+    """.split()
+)
+"""Words that a search leaves out."""
+
+SMALL_WORDS = frozenset("of the and for on in to a an at by with".split())
+"""Words within a name that stay small."""
+PARTICLES = frozenset("de du la le van von al bin".split())
+"""The same, of people's names."""
+TITLES = frozenset(
+    "mr mrs ms dr prof professor president vice prime minister secretary senator sen rep representative "
+    "congressman congresswoman governor gov mayor chief ceo chairman chairwoman chair director general judge "
+    "justice king queen prince princess pope sir lord lady commissioner ambassador spokesman spokeswoman "
+    "captain coach".split()
+)
+"""What stands before a person's name and is no part of it."""
+CALENDAR_WORDS = frozenset([*ANY_MONTH, *(day.lower() for day in DAYS)])
+"""Months, their abbreviations and days of the week: capitals that make no name."""
+
+NAME_WORD = r"(?:[A-Z][\w’'&.-]*\w|[A-Z]\.|[A-Z])"
+"""A word written as a name's: "Ada", "AT&T", "J."."""
 
 WORD = re.compile(r"[^\W_]+(?:[.'’&-][^\W_]+)*")
 

@@ -7,11 +7,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from assistant.language.places import seats_of
-from assistant.language.words import SHORTEST_SLIP, STOPWORDS, WORD, content_terms, stem, words
+from assistant.language.words import (
+    SHORTEST_SLIP,
+    SMALL_WORDS,
+    STOPWORDS,
+    WORD,
+    content_terms,
+    stem,
+    words,
+)
 from assistant.question.question import Question
 from assistant.question.understand import understand
 
-_SMALL_WORDS = frozenset("of the and for on in to a an at by with &".split())
+_SMALL_WORDS = SMALL_WORDS | {"&"}
 
 _CAPITALS = re.compile(r"\b[A-Z][A-Z&]{1,6}s?\b")
 

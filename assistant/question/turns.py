@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assistant.language.words import STOPWORDS, content_terms, words
+from assistant.language.words import NAME_WORD, STOPWORDS, content_terms, words
 
 MOST_PARTS = 4
 _WH = r"(?:what|which|who|whom|whose|when|where|why|how)"
@@ -36,9 +36,7 @@ _SWAPS = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _CONTINUES = re.compile(r"^\W*(?:and|but|so|or|also)\b", re.IGNORECASE)
-_NAME = re.compile(
-    r"(?:[A-Z][\w’'&.-]*\w|[A-Z])(?:\s+(?:(?:of|the|and|for|on|de)\s+)?(?:[A-Z][\w’'&.-]*\w|[A-Z]))*"
-)
+_NAME = re.compile(rf"{NAME_WORD}(?:\s+(?:(?:of|the|and|for|on|de)\s+)?{NAME_WORD})*")
 _OPENING = re.compile(
     rf"^\W*(?:(?:and|but|so|please|tell me|do you know)[\s,]+)*"
     rf"(?P<asks>(?:(?:by|on|in|until|since|at|from|to|for)\s+)?{_WH}(?:\s+(?:much|many|long|soon|big|large|far|often))?)?"

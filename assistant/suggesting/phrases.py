@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from assistant.finding.select import stems_of
 from assistant.language.places import PEOPLES
 from assistant.language.units import CURRENCY, MONEY_WORD
-from assistant.language.words import STOPWORDS
+from assistant.language.words import STOPWORDS, TITLES
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -20,9 +20,6 @@ _UNCOUNTED = frozenset(
     "barrel half third quarter fifth tenth thousand million billion trillion".split()
 )  # fmt: skip
 """Units and scales: how many of them is asked otherwise."""
-_TITLES = frozenset(
-    "mr mrs ms dr prof professor president minister senator governor mayor judge sir secretary representative".split()
-)
 _POINTING = frozenset(
     "the new old first second third fourth last next latest two three four five six seven eight nine ten".split()
 )
@@ -69,7 +66,7 @@ def _in_sentence(tokens: Sequence[Token], article: str) -> str | None:
     if first.pos_ not in ("PROPN", "NOUN", "ADJ", "VERB"):
         return small
     capitals = [t.text[:1].isupper() for t in tokens[:3]]
-    if first.lower_ in _TITLES and capitals[1:2] == [True]:
+    if first.lower_ in TITLES and capitals[1:2] == [True]:
         return text
     begun = re.escape(first.text)
     both = rf"{begun}\s+{re.escape(tokens[1].text)}" if len(tokens) > 1 else begun
@@ -185,7 +182,7 @@ def speaker(token: Token, article: str) -> str:
     """Who speaks, without titles, a surname with the first name that the article gives it; "" for a
     capital that may only begin the sentence."""
     name = name_words(token)
-    titles = [n for n, t in enumerate(name[:-1], 1) if t.lower_.strip(".") in _TITLES]
+    titles = [n for n, t in enumerate(name[:-1], 1) if t.lower_.strip(".") in TITLES]
     plain = name[titles[-1] :] if titles else name
     if plain[0].i == 0 and len(plain) > 2:
         return ""
@@ -194,7 +191,7 @@ def speaker(token: Token, article: str) -> str:
     if len(plain) > 1 or the:
         return the + text
     found = {m[1] for m in re.finditer(rf"\b([A-Z][\w’'-]+)\s+{re.escape(text)}\b", article)}
-    known = [f for f in found if f.casefold() not in STOPWORDS | _TITLES]
+    known = [f for f in found if f.casefold() not in STOPWORDS | TITLES]
     return f"{known[0]} {text}" if len(known) == 1 else joined(name)
 
 

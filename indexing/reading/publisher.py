@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from indexing.reading.published import header_date, visible_lines
 from indexing.schema import Document
+from indexing.times.words import MONTH, WEEKDAY, compiled
 
 _CHARS = 60
 _HEAD = 10
@@ -83,11 +84,7 @@ _NOT_FIRST = re.compile(
     re.I,
 )
 _PHOTO = re.compile(r"\b(?:photos?|images?|pool|file|handout|getty|shutterstock)\b", re.I)
-_CALENDAR = re.compile(
-    r"\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?|(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tue|wed|thu|fri|sat|sun)\b\.?",
-    re.I,
-)
+_CALENDAR = compiled(rf"\b(?:{MONTH}|{WEEKDAY})\.?")
 _PLACE = re.compile(
     r"(?:New (?:York|Delhi|Orleans|Haven|Jersey)|San|Santa|St\.?|Saint|Los|Las|El|Port|Cape|Fort|Hong Kong|Tel Aviv"
     r"|Buenos Aires|Kuala Lumpur|Rio|São|Sao|Abu Dhabi|Addis Ababa|Mexico City|Guatemala City|Panama City"
@@ -205,10 +202,7 @@ _BRACKETED = re.compile(
     r"(?:\((?P<a>[^()\n]{2,60})\)|/(?P<b>[A-Z][\w -]{1,40})/)\s{0,3}(?P<dash>--|[–—-](?=\s|\Z))?"
 )
 _DASH_INSIDE = re.compile(r"\s[–—-]+|[–—-]+\s")
-_A_DAY = re.compile(
-    r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?\s{1,2}\d{1,2}\b"
-    r"|\b\d{1,2}\s{1,2}(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-)
+_A_DAY = re.compile(rf"\b{MONTH}\s{{1,2}}\d{{1,2}}\b|\b\d{{1,2}}\s{{1,2}}{MONTH}")
 
 
 def _from_dateline(text: str) -> str | None:

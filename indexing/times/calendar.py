@@ -17,6 +17,10 @@ MONTHS = listed(
 
 DAYS = listed("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 
+SHORT_MONTHS = [*(name[:3] for name in MONTHS), "Sept"]
+
+SHORT_DAYS = listed("Mon Tue Tues Wed Thu Thur Thurs Fri Sat Sun")
+
 SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "winter": 12}  # its first month
 
 NO_CALENDAR = "outside the calendar"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from indexing.times.calendar import DAYS, MONTHS, listed
+from indexing.times.calendar import DAYS, MONTHS, SHORT_DAYS, SHORT_MONTHS, listed
 
 ONES = listed("one two three four five six seven eight nine")
 
@@ -166,8 +166,8 @@ TIME_OF_DAY = rf"(?:{SPACE}(?:morning|afternoon|evening|night)\b)?"
 WHICH = r"(?P<which>last|this (?:past|coming)|this|next|past|coming)"
 
 # Each rule: the words that can open it, its pattern, its reader.
-ANY_DAY = [d.lower() for d in DAYS] + listed("mon tue tues wed thu thur thurs fri sat sun")
+ANY_DAY = [d.lower() for d in (*DAYS, *SHORT_DAYS)]
 
-ANY_MONTH = [m.lower() for m in MONTHS] + [m[:3].lower() for m in MONTHS] + ["sept"]
+ANY_MONTH = [m.lower() for m in (*MONTHS, *SHORT_MONTHS)]
 
 COUNT_WORDS = [*ONES, *TEENS, *TENS, *listed("a an half few couple several #")]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from assistant.checking import facts
 from assistant.checking.check import ClaimVerifier
 from assistant.checking.reading import Cited
+from assistant.language.places import places
 from indexing.embed import open_embedder
 
 AS_OF = date(2026, 11, 22)
@@ -144,7 +145,7 @@ def test_a_comparison_may_state_a_difference(verifier: ClaimVerifier) -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_can_be_read(text: str) -> None:
-    facts.places(text)
+    places(text)
     facts.quotations(text)
 
 

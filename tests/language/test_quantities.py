@@ -162,6 +162,7 @@ def test_nothing_is_read_where_no_numeral_stands(text: str) -> None:
         ("three-quarters of a mile", "3/4 mile"),
         ("14-km", "14 kilometre"),
         ("5 square miles", "5 square mile"),
+        ("25-gigabits-per-second", "25 gigabit"),
         ("the 21st", "21 ordinal"),
         ("the third", "3 ordinal"),
         ("the twenty-first", "21 ordinal"),
