@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import machine
 import pytest
 from filelock import FileLock
@@ -22,6 +23,10 @@ from assistant.settings import Settings
 
 # A shell's background jobs ignore interrupts, and so would the servers that tests start and stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes is the machine's doing, and no test's.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 pytest_plugins = ["housekeeping"]
 

@@ -21,7 +21,7 @@ from fake_embedder import HashedWords
 from hypothesis import given
 from hypothesis import strategies as st
 from reportlab.pdfgen.canvas import Canvas
-from repository import ROOT, write_files
+from repository import HELPERS, ROOT, write_files
 
 from assistant.keeping import shelves as shelves_module
 from assistant.keeping.shelves import NAME_BYTES, Shelf, Shelves, file_name
@@ -498,7 +498,7 @@ def test_a_shelf_survives_a_kill_in_the_middle_of_an_addition(
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PATH": ""},
+        env={"PYTHONPATH": f"{ROOT}:{HELPERS}", "PATH": ""},
     )
     with adding:
         assert adding.stdout is not None
