@@ -10,12 +10,14 @@ them", one-hot or, where several are right, over their sum (Cao et al. 2007, "Li
 and Liang 2018, for "none"); a binary cross-entropy of each sentence against "none", which makes
 scores of different questions comparable; start and end of the short answer (Devlin et al. 2019); on
 the side, the kind of the question. The embeddings and the lowest layers are frozen. `--resume` goes
-on where a run broke off; with `--minutes` it begins another fall of the learning rate.
+on where a run broke off; with `--minutes` it begins another fall of the learning rate. Minutes on
+a CPU are those the training was given, not those that passed.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -62,7 +64,7 @@ class Progress:
     steps: int = 0
     pieces: int = 0
     seconds: float = 0.0
-    """Of all runs; `spent` of `planned` are those of the present one."""
+    """Of work in all runs; `spent` of `planned` are those of the present one."""
     spent: float = 0.0
     planned: float = 0.0
 
@@ -227,7 +229,10 @@ class Trainer:
         """Goes on from a checkpoint."""
         state = torch.load(file or self.checkpoint, weights_only=True, map_location=self.device)
         self.model.load_state_dict(state["model"])
+        tops = [part["top"] for part in self.optimiser.param_groups]
         self.optimiser.load_state_dict(state["optimiser"])
+        for part, top in zip(self.optimiser.param_groups, tops, strict=True):
+            part["top"] = top  # as given now, not as then
         self.progress = Progress(**state["progress"])
 
     def factor(self) -> float:
@@ -255,10 +260,10 @@ class Trainer:
         mean: dict[str, float] = {}
         self.model.train()
         for batch in self._batches(found, encoder):
-            began = time.monotonic()
+            began = self._clock()
             for name, loss in self.step(batch).items():
                 mean[name] = 0.97 * mean.get(name, loss) + 0.03 * loss
-            took = min(30.0, time.monotonic() - began)  # not the time it was stopped
+            took = self._clock() - began
             p = self.progress
             p.steps, p.batch = p.steps + 1, p.batch + 1
             p.seconds, p.spent = p.seconds + took, p.spent + took
@@ -270,6 +275,12 @@ class Trainer:
                 self.save()
         self.model.eval()
         self.save()
+
+    def _clock(self) -> float:
+        """Seconds of work: on a CPU that others use as well, waiting must not lower the rate."""
+        if self.device == "cpu":
+            return time.process_time() / torch.get_num_threads()
+        return time.monotonic()
 
     def _batches(
         self, found: Sequence[tuple[list[Article], list[Asked]]], encoder: reader_model.Encoder
@@ -356,17 +367,20 @@ def evaluate(given: argparse.Namespace, trainer: Trainer | None) -> None:
         f"{given.held}: {len(made.trials)} questions, {right} answerable, {offered:.1f} sentences"
     )
     if trainer:
-        file = given.out / "reader.float32.json"
-        reader_measure.measured(
-            "reader, float32", TorchModel(trainer.model, given.device), made, file
-        )
+        torch_model = TorchModel(trainer.model, given.device)
+        reader_measure.measured("reader, float32", torch_model, made)
     file = given.out / "reader.onnx"
     if file.is_file():
         model: reader_measure.Model = reader_measure.PassageModel(file)
-        reader_measure.measured("reader, int8", model, made, given.out / "reader.int8.json")
-    for n, other in enumerate(given.against):
+        reader_measure.measured("reader, int8", model, made, _kept(given.out, file))
+    for other in given.against:
         model = reader_measure.SentenceModel(other)
-        reader_measure.measured(str(other), model, made, given.out / f"against.{n}.json")
+        reader_measure.measured(str(other), model, made, _kept(given.out, other))
+
+
+def _kept(out: Path, model: Path) -> Path:
+    """Where the scores of a model are kept; another file is another model, whatever its name."""
+    return out / f"scores.{hashlib.sha256(model.read_bytes()).hexdigest()[:8]}.jsonl"
 
 
 def arguments() -> argparse.Namespace:

@@ -17,7 +17,7 @@ import string
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -69,8 +69,8 @@ def prepared(folder: Path, held: Sequence[str], limit: int = 0) -> Taught:
     index = Bm25([f"{articles[a].title} {_text(articles[a], i, j)}" for a, i, j in places])
     made = Taught(articles)
     asked_of = [asked for asked in every if articles[asked.article].group in held]
-    if limit:
-        asked_of = random.Random(SEED).sample(asked_of, min(limit, len(asked_of)))
+    random.Random(SEED).shuffle(asked_of)  # so that the first of them are a sample
+    del asked_of[limit or len(asked_of) :]
     for asked in asked_of:
         own = [(asked.article, n) for n in range(len(articles[asked.article].sentences))]
         found = [p for p in _found(asked, articles, index, places) if p not in own]
@@ -277,16 +277,30 @@ def by_kind(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> dict[str, t
 
 
 def measured(name: str, model: Model, made: Taught, keep: Path | None = None) -> dict[str, Any]:
-    """The figures of a model, printed; every score goes to the file `keep`."""
-    began = time.process_time()
-    outcomes = [model.outcome(trial, made.articles) for trial in made.trials]
-    spent = time.process_time() - began
+    """The figures of a model, printed. What it says of each question goes to the file `keep`, and
+    what stands there already is not asked again: a measuring that broke off goes on."""
+    known = _known(keep) if keep else {}
+    outcomes, began, fresh = [], time.process_time(), 0
+    for trial in made.trials:
+        key = json.dumps([made.articles[trial.asked.article].name, trial.asked.question])
+        if key not in known:
+            known[key] = model.outcome(trial, made.articles)
+            fresh += 1
+            if keep:
+                with keep.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps([key, asdict(known[key])]) + "\n")
+        outcomes.append(known[key])
     found = figures(made.trials, outcomes)
-    found["cpu_ms_per_question"] = 1000 * spent / len(outcomes)
+    if fresh:
+        found["cpu_ms_per_question"] = 1000 * (time.process_time() - began) / fresh
     shown = {k: round(v, 3) if isinstance(v, float) else v for k, v in found.items()}
     print(name, json.dumps(shown), flush=True)
-    if keep:
-        rows = [{"scores": o.scores, "answer": o.answer, "kind": o.kind} for o in outcomes]
-        keep.write_text(json.dumps({"figures": found, "outcomes": rows}), "utf-8")
-        print("  first by kind", json.dumps(by_kind(made.trials, outcomes)), flush=True)
+    print("  first by kind", json.dumps(by_kind(made.trials, outcomes)), flush=True)
     return found
+
+
+def _known(keep: Path) -> dict[str, Outcome]:
+    if not keep.is_file():
+        return {}
+    rows = [json.loads(line) for line in keep.read_text("utf-8").splitlines()]
+    return {key: Outcome(**said) for key, said in rows}
