@@ -8,7 +8,7 @@ from math import log
 import numpy as np
 import torch
 
-from eval.training import reader, reader_measure, reader_model
+from eval.training import reader, reader_measure, reader_model, reader_text
 from eval.training.reader_data import Asked, add_foreign, article_of, offered, short_span
 
 HARBOUR = (
@@ -56,7 +56,7 @@ def test_sentences_are_scored_alike_with_and_without_torch() -> None:
     window = rng.normal(size=2).astype(np.float32)
     tokens = rng.normal(size=(2, 7, 4)).astype(np.float32)
     sentence = np.array([[-1, 0, 0, 1, 1, 1, -1], [-1, -1, 0, 0, 0, 0, -1]])
-    one = reader_model.pooled(window, tokens, sentence)
+    one = reader_text.pooled(window, tokens, sentence)
     arrays = [torch.from_numpy(a) for a in (window, tokens, sentence)]
     two = reader_model.sentence_scores(*arrays, 2).numpy()
     np.testing.assert_allclose(one[0], two[0], rtol=1e-5)
@@ -66,8 +66,8 @@ def test_sentences_are_scored_alike_with_and_without_torch() -> None:
 
 def test_the_short_answer_does_not_end_before_it_starts() -> None:
     tokens = np.zeros((5, 4), dtype=np.float32)
-    tokens[3, reader_model.START] = tokens[1, reader_model.END] = 5
-    first, last = reader_model.best_span(tokens, np.array([1, 2, 3, 4]))
+    tokens[3, reader_text.START] = tokens[1, reader_text.END] = 5
+    first, last = reader_text.best_span(tokens, np.array([1, 2, 3, 4]))
     assert first <= last
 
 

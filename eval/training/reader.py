@@ -17,7 +17,6 @@ a CPU are those the training was given, not those that passed.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import random
@@ -32,12 +31,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from eval.training import reader_data, reader_measure, reader_model
+from eval.training import reader_data, reader_measure, reader_model, reader_text
 from eval.training.reader_data import Article, Asked
-from eval.training.reader_model import PassageReader, Read
+from eval.training.reader_model import PassageReader
+from eval.training.reader_text import Read
 
-HELD = ("science-health-technology",)
-"""The one taught file that the weights this begins from have not seen."""
 VALIDATION_ARTICLE = "squad2_train 1973 oil crisis"
 """Kept back by `eval.train_reranker` to choose with; kept back here as well."""
 FROZEN_LAYERS = 4
@@ -89,7 +87,7 @@ def sources(shared: Path, held: Sequence[str]) -> list[tuple[list[Article], list
 
 def epoch_of(
     found: Sequence[tuple[list[Article], list[Asked]]],
-    encoder: reader_model.Encoder,
+    encoder: reader_text.Encoder,
     epoch: int,
 ) -> list[list[Group]]:
     """The batches of an epoch: the same whenever they are made."""
@@ -123,7 +121,7 @@ def epoch_of(
 def losses(model: PassageReader, batch: Sequence[Group], device: str) -> dict[str, Tensor]:
     """Each loss a question, on average."""
     reads = [r for g in batch for r in g]
-    ids, types, mask, sentence = torch.from_numpy(reader_model.padded(reads)).to(device)
+    ids, types, mask, sentence = torch.from_numpy(reader_text.padded(reads)).to(device)
     most = max(len(r.window.sentences) for r in reads)
     labels = torch.full((len(reads), most), -1)
     for row, r in enumerate(reads):
@@ -162,8 +160,8 @@ def _spans(tokens: Tensor, sentence: Tensor, reads: Sequence[Read]) -> Tensor:
     logits = tokens[rows].masked_fill(sentence[rows][:, :, None] < 0, -1e4)
     loss = tokens.new_zeros(())
     for part, marked in (
-        (reader_model.START, [reads[n].start for n in rows]),
-        (reader_model.END, [reads[n].end for n in rows]),
+        (reader_text.START, [reads[n].start for n in rows]),
+        (reader_text.END, [reads[n].end for n in rows]),
     ):
         target = torch.tensor(marked, device=tokens.device)
         loss = loss + 0.5 * functional.cross_entropy(logits[:, :, part], target, reduction="sum")
@@ -256,7 +254,7 @@ class Trainer:
 
     def learn(self, found: Sequence[tuple[list[Article], list[Asked]]]) -> None:
         """Trains until the planned time is spent, saving as it goes."""
-        encoder, saved = reader_model.Encoder(), time.monotonic()
+        encoder, saved = reader_text.Encoder(), time.monotonic()
         mean: dict[str, float] = {}
         self.model.train()
         for batch in self._batches(found, encoder):
@@ -283,7 +281,7 @@ class Trainer:
         return time.monotonic()
 
     def _batches(
-        self, found: Sequence[tuple[list[Article], list[Asked]]], encoder: reader_model.Encoder
+        self, found: Sequence[tuple[list[Article], list[Asked]]], encoder: reader_text.Encoder
     ) -> Iterator[list[Group]]:
         while True:
             batches = epoch_of(found, encoder, self.progress.epoch)
@@ -319,7 +317,7 @@ class TorchModel(reader_measure.PassageModel):
 
     def __init__(self, model: PassageReader, device: str) -> None:
         self._model, self._device = model.eval(), device
-        self._encoder, self._batch = reader_model.Encoder(), 8
+        self._encoder, self._batch = reader_text.Encoder(), 8
 
     def forward(self, arrays: Any) -> list[Any]:
         """As the exported file."""
@@ -331,9 +329,9 @@ class TorchModel(reader_measure.PassageModel):
 def speed(passages: Path, sentences: Path, shared: Path, held: Sequence[str]) -> None:
     """Milliseconds of one core: a passage of some 170 pieces, and a sentence with its headline."""
     made = reader_measure.prepared(shared / "taught", held, 60)
-    encoder = reader_model.Encoder()
+    encoder = reader_text.Encoder()
     for name, file, whole in (("passages", passages, True), ("sentences", sentences, False)):
-        model = reader_model.session(str(file), 1)
+        model = reader_text.session(str(file), 1)
         reads = []
         for trial in made.trials:
             article = made.articles[trial.asked.article]
@@ -349,7 +347,7 @@ def speed(passages: Path, sentences: Path, shared: Path, held: Sequence[str]) ->
             reads = [r for r in reads if 150 <= len(r.ids) <= 190]
         began, pieces = time.process_time(), sum(len(r.ids) for r in reads)
         for at in range(0, len(reads), 4 if whole else 14):
-            reader_measure._run(model, reader_model.padded(reads[at : at + (4 if whole else 14)]))
+            reader_measure._run(model, reader_text.padded(reads[at : at + (4 if whole else 14)]))
         spent = time.process_time() - began
         each, held_in = 1000 * spent / len(reads), np.mean([len(r.window.sentences) for r in reads])
         print(
@@ -359,28 +357,17 @@ def speed(passages: Path, sentences: Path, shared: Path, held: Sequence[str]) ->
 
 
 def evaluate(given: argparse.Namespace, trainer: Trainer | None) -> None:
-    """Every model named by the same protocol, each printed as it comes."""
-    made = reader_measure.prepared(given.data / "taught", given.held, given.limit)
-    right = sum(bool(t.asked.right) for t in made.trials)
-    offered = float(np.mean([len(t.offered) for t in made.trials]))
-    print(
-        f"{given.held}: {len(made.trials)} questions, {right} answerable, {offered:.1f} sentences"
-    )
+    """The reader, before int8 too where a trainer is given, and the models named beside it."""
+    models: list[tuple[str, reader_measure.Model, Path | None]] = []
     if trainer:
-        torch_model = TorchModel(trainer.model, given.device)
-        reader_measure.measured("reader, float32", torch_model, made)
-    file = given.out / "reader.onnx"
-    if file.is_file():
-        model: reader_measure.Model = reader_measure.PassageModel(file)
-        reader_measure.measured("reader, int8", model, made, _kept(given.out, file))
+        models.append(("reader, float32", TorchModel(trainer.model, given.device), None))
+    if (file := given.out / "reader.onnx").is_file():
+        model = reader_measure.PassageModel(file)
+        models.append(("reader, int8", model, reader_measure.kept(given.out, file)))
     for other in given.against:
-        model = reader_measure.SentenceModel(other)
-        reader_measure.measured(str(other), model, made, _kept(given.out, other))
-
-
-def _kept(out: Path, model: Path) -> Path:
-    """Where the scores of a model are kept; another file is another model, whatever its name."""
-    return out / f"scores.{hashlib.sha256(model.read_bytes()).hexdigest()[:8]}.jsonl"
+        keep = reader_measure.kept(given.out, other)
+        models.append((str(other), reader_measure.SentenceModel(other), keep))
+    reader_measure.compare(given.data, models, given.held, given.limit)
 
 
 def arguments() -> argparse.Namespace:
@@ -396,7 +383,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--against", type=Path, nargs="*", default=[], metavar="MODEL.onnx")
     parser.add_argument("--speed", action="store_true", help="passages against single sentences")
     parser.add_argument("--export", action="store_true", help="write reader.onnx again")
-    parser.add_argument("--held", nargs="*", default=list(HELD), help="taught files left out")
+    parser.add_argument(
+        "--held", nargs="*", default=list(reader_measure.HELD), help="taught files left out"
+    )
     parser.add_argument("--limit", type=int, default=0, help="questions to measure on (0: all)")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)

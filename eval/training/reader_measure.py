@@ -1,5 +1,8 @@
 """How well a reader finds the sentence that answers, and knows when none does, on files left out.
 
+    python -m eval.training.reader_measure --data ../shared --passages READER.onnx
+        --sentences RERANKER.onnx ... [--keep DIR] [--limit 120]
+
 The protocol, one for readers of passages and of single sentences: a question is offered the sentences
 of its own article and the best of those that BM25 finds in all taught articles. *First*: of the
 answerable questions, those whose best sentence is evidence. *AUROC*: answerable against unanswerable
@@ -10,6 +13,8 @@ over questions whose answer stands word for word in its evidence, the sentence b
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import json
 import random
 import re
@@ -25,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.training.reader_data import KINDS, SEED, Article, Asked, Bm25, Window, taught, words
-from eval.training.reader_model import Encoder, Read, best_span, padded, pooled, session
+from eval.training.reader_text import Encoder, Read, best_span, padded, pooled, session
 
 BM25_PASSAGES = 6
 BM25_SENTENCES = 12
@@ -304,3 +309,48 @@ def _known(keep: Path) -> dict[str, Outcome]:
         return {}
     rows = [json.loads(line) for line in keep.read_text("utf-8").splitlines()]
     return {key: Outcome(**said) for key, said in rows}
+
+
+HELD = ("science-health-technology",)
+"""The one taught file that the weights in `taught/start` have not seen."""
+
+
+def compare(
+    data: Path,
+    models: Sequence[tuple[str, Model, Path | None]],
+    held: Sequence[str],
+    limit: int,
+) -> None:
+    """Every model by the same protocol, each printed as it comes."""
+    made = prepared(data / "taught", held, limit)
+    right = sum(bool(t.asked.right) for t in made.trials)
+    offered = float(np.mean([len(t.offered) for t in made.trials]))
+    print(f"{held}: {len(made.trials)} questions, {right} answerable, {offered:.1f} sentences")
+    for name, model, keep in models:
+        measured(name, model, made, keep)
+
+
+def kept(folder: Path | None, model: Path) -> Path | None:
+    """Where the scores of a model are kept; another file is another model, whatever its name."""
+    if folder is None:
+        return None
+    return folder / f"scores.{hashlib.sha256(model.read_bytes()).hexdigest()[:8]}.jsonl"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--data", type=Path, required=True, help="the folder of taught/")
+    parser.add_argument("--passages", type=Path, nargs="*", default=[], metavar="READER.onnx")
+    parser.add_argument("--sentences", type=Path, nargs="*", default=[], metavar="RERANKER.onnx")
+    parser.add_argument("--keep", type=Path, help="a folder for what each model says")
+    parser.add_argument("--held", nargs="*", default=list(HELD), help="taught files to ask")
+    parser.add_argument("--limit", type=int, default=0, help="questions (0: all)")
+    given = parser.parse_args()
+    models: list[tuple[str, Model, Path | None]] = []
+    for files, kind in ((given.passages, PassageModel), (given.sentences, SentenceModel)):
+        models += [(str(file), kind(file), kept(given.keep, file)) for file in files]
+    compare(given.data, models, given.held, given.limit)
+
+
+if __name__ == "__main__":
+    main()
