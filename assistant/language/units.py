@@ -18,7 +18,7 @@ SHORT_SCALES = {
 
 CURRENCY = r"(?:US\$|CA?\$|AU?\$|HK\$|NZ\$|S\$|R\$|[$€£¥₹₩])"
 MONEY_WORD = (
-    r"(?:dollars?|euros?|pounds?|yen|yuan|renminbi|rupees?|pesos?|francs?|won|cents?"
+    r"(?:dollars?|euros?|pounds?|yen|yuan|renminbi|rupees?|pesos?|francs?|won|cents?|pence|penny"
     r"|USD|EUR|GBP|JPY|CNY|CHF|INR|CAD|AUD)"
 )
 _MONEY = {

@@ -145,6 +145,7 @@ def test_nothing_is_read_where_no_numeral_stands(text: str) -> None:
         ("EUR3m", "3000000 eur"),
         ("5€", "5 eur"),
         ("20 cents", "1/5 usd"),
+        ("142 pence", "71/50 gbp"),
         ("12.5 per cent", "25/2 %"),
         ("half", "50 %"),
         ("two-thirds", "200/3 %"),
