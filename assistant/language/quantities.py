@@ -128,9 +128,14 @@ def quantities(text: str) -> tuple[Quantity, ...]:
     return tuple(_of_ranges(text, _taken_together(text, found)))
 
 
+@lru_cache(maxsize=KEPT)
 def numbers_of(text: str) -> frozenset[str]:
-    """The numbers of a text, worded or in digits, each with its currency: {"12", "5000000 usd"}."""
-    return frozenset(f"{q.number} {q.unit if q.is_money else ''}".strip() for q in quantities(text))
+    """The numbers of a text, worded or in digits, each with its currency: {"12", "5000000 usd"}; what
+    is no quantity, a version or a date in figures, as it is written."""
+    apart = {m.group() for m in Text(text).tokens if m["apart"]}
+    return frozenset(apart).union(
+        f"{q.number} {q.unit if q.is_money else ''}".strip() for q in quantities(text)
+    )
 
 
 # --- what they count ------------------------------------------------------------------------------

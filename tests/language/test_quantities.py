@@ -272,3 +272,4 @@ def test_a_vague_number_is_of_the_order_of_an_exact_one() -> None:
 def test_the_numbers_of_a_text_are_the_same_in_other_forms() -> None:
     assert numbers_of("$12B for thirty days") == numbers_of("thirty of 12 billion dollars")
     assert numbers_of("It cost $12.") != numbers_of("It cost €12.")
+    assert numbers_of("It closed on 2023-10-04.") != numbers_of("It closed on 2023-10-14.")
