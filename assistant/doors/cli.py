@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import date
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +93,8 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _add_doors(command)
     if not given or given[0] not in commands.choices:
         # Looking for what other packages bring takes a while, so `ask` does not wait for it.
+        from importlib.metadata import entry_points
+
         for entry in entry_points(group=COMMANDS):
             entry.load()(command)
     return parser
