@@ -233,7 +233,10 @@ class Retriever:
         scores = with_neighbours(scores, {n: known[n][0] for n in best if n in known})
         scores = self._reread(question, scores, known)
         ranked = _spread(scores, {n: known[n][1].voice for n in scores}, k)
-        return [Hit(*known[n], dense.get(n), lexical.get(n), score) for n, score in ranked]
+        # What lies behind the sixth digit hangs on how many cores a vector was reckoned with.
+        return [
+            Hit(*known[n], dense.get(n), lexical.get(n), round(score, 6)) for n, score in ranked
+        ]
 
     def _reread(
         self,
