@@ -17,8 +17,7 @@ import importlib.util
 import math
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -155,7 +154,7 @@ class MiniLM:
         except (OSError, SafetensorError) as exc:
             raise _altered(folder, str(exc)) from exc
         self._blas: Any = import_module("threadpoolctl").ThreadpoolController()  # it has no types
-        self._limiting, self._limited = threading.Lock(), 0
+        self._alone = threading.Lock()
         self._words = tensors["embeddings.word_embeddings.weight"]
         # every token is of the first segment, so that its vector can be added to the positions'
         self._positions = (
@@ -174,29 +173,15 @@ class MiniLM:
         order = sorted(range(len(texts)), key=lambda n: len(pieces[n]))
         # Matrices this small gain nothing from a second thread, whose waiting in a loop costs ten
         # times the work itself where cores are shared (200 ms of CPU a question, not 14: measured).
-        with self._on_one_thread():
+        # One at a time: the limit is the process's, OpenBLAS may hang where it changes while another
+        # thread multiplies, and it breaks down under a hundred of them.
+        with self._alone, self._blas.limit(limits=1, user_api="blas"):
             while order:
                 longest = len(pieces[order[-1]])
                 batch = order[-max(1, self.BATCH_PIECES // longest) :]
                 del order[-len(batch) :]
                 vectors[batch] = self._forward([pieces[n] for n in batch])
         return vectors
-
-    @contextmanager
-    def _on_one_thread(self) -> Iterator[None]:
-        """The limit is the process's: the last of those who want it lifts it, or a text's vector
-        would hang on what else is embedded at the time, in its last digits."""
-        with self._limiting:
-            if not self._limited:
-                self._limit = self._blas.limit(limits=1, user_api="blas")
-            self._limited += 1
-        try:
-            yield
-        finally:
-            with self._limiting:
-                self._limited -= 1
-                if not self._limited:
-                    self._limit.restore_original_limits()
 
     def _forward(self, pieces: Sequence[Sequence[int]]) -> Vectors:
         lengths = np.array([len(ids) for ids in pieces])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -61,6 +62,7 @@ class ClaimVerifier:
 
     def __init__(self, embedder: Embedder, entailment: Entailment | None = None) -> None:
         self._meaning = Meaning(embedder, entailment)
+        self._warming = threading.Lock()
 
     def check(self, claim: str, cited: Sequence[Cited], as_of: date) -> Verdict:
         """The verdict on `claim`, one sentence without its marks, as of a day."""
@@ -84,8 +86,14 @@ class ClaimVerifier:
         return None
 
     def warm(self, sentences: Sequence[Cited]) -> None:
-        """Parses and embeds sentences before the first claim that cites them is there."""
-        for sentence in sentences:
-            _ = sentence.said, sentence.quantities, sentence.places
-        words = [word for sentence in sentences for word in words_of(sentence)]
-        self._meaning.learn([*(c.text for c in sentences), *words])
+        """Parses and embeds sentences before the first claim that cites them is there; those of one
+        answer at a time, for what is not ready is made when it is needed."""
+        if not self._warming.acquire(blocking=False):
+            return
+        try:
+            for sentence in sentences:
+                _ = sentence.said, sentence.quantities, sentence.places
+            words = [word for sentence in sentences for word in words_of(sentence)]
+            self._meaning.learn([*(c.text for c in sentences), *words])
+        finally:
+            self._warming.release()

@@ -6,6 +6,7 @@ import math
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,14 @@ def test_both_backends_give_the_same_vectors(folder: Path, bundled: Embedder) ->
     bulk = SentenceTransformersEmbedder(str(folder), threads=1).embed_documents(TEXTS)
     assert np.abs(quick - bulk).max() < 1e-4
     assert (quick * bulk).sum(axis=1).min() > 0.99999
+
+
+def test_any_number_of_threads_may_embed_at_once(bundled: Embedder) -> None:
+    """OpenBLAS ends the process where more threads than it has room for multiply at once."""
+    alone = bundled.embed_documents(TEXTS[:3])
+    with ThreadPoolExecutor(150) as pool:
+        together = list(pool.map(lambda _: bundled.embed_documents(TEXTS[:3]), range(150)))
+    assert all((vectors == alone).all() for vectors in together)
 
 
 def test_many_texts_are_embedded_in_bulk_with_the_same_result(
