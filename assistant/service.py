@@ -24,7 +24,7 @@ from assistant.finding.retrieve import Retriever, as_langchain
 from assistant.finding.support import signals
 from assistant.question import turns
 from assistant.schema import Answer, Claim, Evidence, Hit
-from assistant.settings import QUOTES, Settings
+from assistant.settings import QUOTES, SEARCH, Settings
 from assistant.suggesting import follow_ups
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import CorpusError, DatelineError, SettingsError
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 LONGEST_QUESTION = 4_000
 """Characters of a question that are read."""
+QUOTED = 3
+"""The most sentences quoted, where a question does not say."""
 MOST_QUOTES = 10
 """The most a question may ask for."""
 STARTERS = 4
@@ -81,7 +83,7 @@ class Assistant:
         self._embedder = embedder
         self._reranker = reranker
         self._settings = settings
-        self._verifier = QuoteVerifier(settings)
+        self._verifier = QuoteVerifier()
         self._engines = Engines(settings, embedder)
         self._articles = KnownArticles()
         self._openings = follow_ups.Openings(self._made_openings)
@@ -115,7 +117,7 @@ class Assistant:
         """The answer to `question`; `history` holds earlier (question, answer) turns, oldest first.
 
         `as_of` is the day deadlines are measured against, today unless given; `engine` is "quotes"
-        or a chat model, and `max_quotes` (1 to MOST_QUOTES) the most sentences quoted: the settings'
+        or a chat model, and `max_quotes` (1 to MOST_QUOTES) the most sentences quoted, QUOTED
         unless given.
         Raises SettingsError for an empty question or an engine there is not, StoreError when the
         index cannot be read. A model that fails is no error: the answer is quoted, and says so.
@@ -208,7 +210,7 @@ class Assistant:
         """The file of `source` as it was indexed; None where it has changed or gone, and for an
         article that is only a part of its file."""
         with self._catalog.view() as view:
-            return view.original(source, self._settings.max_file_mb)
+            return view.original(source)
 
     def starters(self, most: int = STARTERS) -> list[str]:
         """Questions to begin with on the newest articles of the main index, at once: those that are made
@@ -337,8 +339,8 @@ class Assistant:
             self._finder(view, laps.timed("retrieve", search), filters, as_of),
             partial(self._holds, view),
             call,
-            self._settings.model_rounds,
-            most or self._settings.max_quotes,
+            SEARCH in self._settings.helps,
+            most or QUOTED,
             laps,
         )
 

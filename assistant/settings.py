@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Self
 
 from indexing.errors import SettingsError
@@ -12,6 +12,10 @@ from indexing.settings import BUNDLED, IndexSettings
 
 QUOTES = "quotes"
 """The engine that needs no chat model."""
+NO_SETTING = "DATELINE_DEBUG"
+"""A variable that steers the command line, and not an answer."""
+REWRITE, RERANK, SEARCH = HELPS = ("rewrite", "rerank", "search")
+"""What a chat model may do besides writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,43 +25,43 @@ class AnswerSettings(IndexSettings):
     `reranker` is "bundled", a sentence-transformers model by name or folder, or "none". `model` lists
     the chat models on offer, `provider:model` or `provider:model@URL`, with commas between them;
     `engine` is what answers: "quotes", one of them, or any other such name. Where a model is given and
-    no engine, the first model answers. `model_url` is the base URL of those without one.
-    `model_timeout_s` is the longest wait for a model's next words, `model_retries` how often a call
-    that did not begin is made again, `model_concurrency` how many calls may run at once,
-    `model_tokens` the longest reply. `model_rewrite`, `model_rerank` and `model_rounds` say what else a
-    model may do: complete follow-up questions, order the sentences found, and have others looked for
-    (2 rounds). `entailment` is "none" or a sentence-transformers CrossEncoder by name or folder.
-    `max_quotes` is the most sentences that an answer quotes.
+    no engine, the first model answers. `model_timeout_s` is the longest wait for a model's next
+    words. `model_helps` says what a model may do besides writing, with commas: "rewrite" follow-up
+    questions as whole ones, "rerank" the sentences found, and "search" in other words where those
+    lack support; or "none". `entailment` is "none" or a sentence-transformers CrossEncoder by name
+    or folder.
     """
 
     LEAST: ClassVar[Mapping[str, int]] = {
         **IndexSettings.LEAST,
-        "max_quotes": 1,
         "model_timeout_s": 1,
-        "model_retries": 0,
-        "model_concurrency": 1,
-        "model_tokens": 16,
-        "model_rounds": 1,
     }
 
     reranker: str = BUNDLED
     engine: str = QUOTES
     model: str = ""
-    model_url: str = ""
     model_timeout_s: int = 30
-    model_retries: int = 2
-    model_concurrency: int = 4
-    model_tokens: int = 600
-    model_rewrite: bool = True
-    model_rerank: bool = False
-    model_rounds: int = 1
+    model_helps: str = REWRITE
     entailment: str = "none"
-    max_quotes: int = 3
 
     @property
     def models(self) -> tuple[str, ...]:
         """The chat models on offer, the preferred one first."""
         return tuple(dict.fromkeys(name.strip() for name in self.model.split(",") if name.strip()))
+
+    @property
+    def helps(self) -> frozenset[str]:
+        """What a chat model may do besides writing."""
+        return frozenset(name.strip() for name in self.model_helps.split(",")) - {"none"}
+
+    def check(self) -> None:
+        """Raises SettingsError naming the variable for a value that cannot be used."""
+        IndexSettings.check(self)
+        if not self.helps <= set(HELPS):
+            raise SettingsError(
+                f"DATELINE_MODEL_HELPS must be none, or of {', '.join(HELPS)} with commas between them, "
+                f"got {self.model_helps!r}"
+            )
 
     def completed(self, given: Collection[str]) -> Self:
         """With the first model as the engine, where there is one and no engine is given."""
@@ -78,20 +82,17 @@ class Settings(AnswerSettings):
     they are kept in the index.
     `api_keys` says when the HTTP API wants a key: "required", or "auto", where the page asks to sign
     in. `requests_per_minute` may be asked with one key, or from one address without a key, 0 for any
-    number; `request_timeout_s` is the longest a request may take, and with `most_waiting` answers asked
-    for and not there yet the next is turned away. `cors` lists origins whose pages may call the API, with
+    number. `cors` lists origins whose pages may call the API, with
     commas. `log` is "off", "text" or "json"; only with `log_questions` does it hold what was asked.
     `traces_url` is an OTLP/HTTP endpoint. `slack_bot_token`, with `slack_app_token` (Socket Mode) or
     `slack_signing_secret` (events over HTTP), are those of a Slack app; `slack_channels` says which
-    sources each channel may be answered from; `slack_url` is the root of Slack's Web API.
+    sources each channel may be answered from.
     """
 
     LEAST: ClassVar[Mapping[str, int]] = {
         **AnswerSettings.LEAST,
         "port": 0,
         "requests_per_minute": 0,
-        "request_timeout_s": 1,
-        "most_waiting": 1,
     }
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "api_keys": ("auto", "required"),
@@ -107,12 +108,9 @@ class Settings(AnswerSettings):
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: str = ""
-    oidc_name: str = "single sign-on"
     oidc_allow: str = "*"
     api_keys: str = "auto"
     requests_per_minute: int = 600
-    request_timeout_s: int = 120
-    most_waiting: int = 200
     cors: str = ""
     log: str = "off"
     log_questions: bool = False
@@ -121,7 +119,6 @@ class Settings(AnswerSettings):
     slack_app_token: str = ""
     slack_signing_secret: str = ""
     slack_channels: str = ""
-    slack_url: str = "https://slack.com/api/"
 
     def check(self) -> None:
         """Raises SettingsError naming the variable for a value that cannot be used."""
@@ -129,6 +126,12 @@ class Settings(AnswerSettings):
         if self.port > 65535:
             raise SettingsError(f"DATELINE_PORT must be 65535 or less, got {self.port}")
         _check_sign_in(self)
+
+
+def unknown(env: Mapping[str, str]) -> list[str]:
+    """The variables in `env` that are named like settings, and are none."""
+    known = {f"DATELINE_{f.name.upper()}" for f in fields(Settings)} | {NO_SETTING}
+    return sorted(name for name in env if name.startswith("DATELINE_") and name not in known)
 
 
 def _check_sign_in(settings: Settings) -> None:
@@ -155,11 +158,6 @@ def _check_sign_in(settings: Settings) -> None:
     ):
         raise SettingsError(
             f"DATELINE_OIDC_ISSUER must be an address with https://, got {settings.oidc_issuer!r}"
-        )
-    if not re.fullmatch(r"[^/?#%\\]{1,40}", settings.oidc_name):
-        raise SettingsError(
-            "DATELINE_OIDC_NAME must have at most 40 characters, none of them / ? # % \\, "
-            f"got {settings.oidc_name!r}"
         )
     if settings.host not in ("127.0.0.1", "localhost", "::1") and not settings.public_url:
         raise SettingsError(

@@ -1,6 +1,7 @@
 """Makes the pictures of README.md and docs/: the chat page in each of its states, and the report of the evaluation.
 
-Run from the repository: `python docs/screenshot.py [NAME...]`. Needs playwright and a Chromium.
+Run from the repository: `python docs/screenshot.py [NAME...]`. Needs playwright and a Chromium: that of
+the tests.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
-CHROMIUM = "/usr/bin/chromium"
+sys.path.append(str(ROOT / "tests" / "helpers"))
+
+from machine import browser  # noqa: E402
+
 DATELINE = [sys.executable, "-m", "assistant.doors.cli"]
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 780}
@@ -149,9 +153,9 @@ STATES: dict[str, tuple[Callable[[Page], None], dict[str, int], str]] = {
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield browser
-        browser.close()
+        launched = playwright.chromium.launch(executable_path=browser(), args=options)
+        yield launched
+        launched.close()
 
 
 def chat(names: list[str]) -> None:

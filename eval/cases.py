@@ -19,7 +19,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from assistant.settings import Settings
 from eval import jsonl
 from eval.jsonl import BadLine
 from eval.wording import normal, written
@@ -321,17 +320,16 @@ def _at(order: Sequence[str], name: str) -> int:
     return order.index(name) if name in order else 0
 
 
-def texts_of(corpus: Path, settings: Settings | None = None) -> dict[str, str]:
+def texts_of(corpus: Path) -> dict[str, str]:
     """The characters of every article that can be read, by source; read from the files themselves.
 
     Raises CorpusError when there is no such folder.
     """
-    settings = settings or Settings()
     texts: dict[str, str] = {}
     listed, _ = read.list_files(corpus)
     for path, file in listed:
         try:
-            documents, _ = read.read_documents(path, read.read_bytes(file, settings.max_file_mb))
+            documents, _ = read.read_documents(path, read.read_bytes(file))
         except UnreadableFile:
             continue
         texts.update((document.source, document.raw) for document in documents)

@@ -50,6 +50,9 @@ def add_command(new_command: NewCommand) -> None:
         "--as-of", type=a_day, metavar="DATE", help="ask as on this day (default: the set's)"
     )
     parser.add_argument(
+        "--max-quotes", type=a_count, metavar="N", help="quote N sentences at most (default 3)"
+    )
+    parser.add_argument(
         "--engine", default=QUOTES, metavar="quotes|MODEL",
         help="what answers: quotes (the default, whatever DATELINE_ENGINE says), or a chat model as provider:model[@URL]",
     )  # fmt: skip
@@ -297,6 +300,7 @@ def _run(asked: QuestionSet, settings: Settings, arguments: argparse.Namespace) 
             as_is=arguments.as_is,
             split=arguments.split,
             limit=arguments.limit,
+            max_quotes=arguments.max_quotes,
             progress=progress,
         )
 

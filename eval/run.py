@@ -12,9 +12,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from assistant.answering.models.call import LONGEST_REPLY
 from assistant.answering.models.names import ModelName
 from assistant.doors.show.json import citation_to_json
-from assistant.service import Assistant, open_assistant
+from assistant.service import QUOTED, Assistant, open_assistant
 from assistant.settings import QUOTES, Settings
 from eval.cases import (
     BadSet,
@@ -139,33 +140,34 @@ def run_set(
     as_is: bool = False,
     split: str | None = None,
     limit: int | None = None,
+    max_quotes: int | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Run:
     """Brings the index at `settings.index` in step with the set's corpus and asks the questions.
 
     `as_is` leaves the index as it was built: what of the corpus it lacks is then told, not mended.
     `split` and `limit` choose some of the questions; `limit` takes them from the whole length of
-    the set. A question that fails is kept as wrong, with the reason.
+    the set. An answer quotes `max_quotes` sentences at most, QUOTED where None. A question that fails is kept as wrong, with the reason.
     Raises BadSet, CorpusError, SettingsError, StoreError.
     """
     started = time.perf_counter()
     cases = chosen(asked.cases, split, limit)
     settings = replace(settings, corpus=asked.corpus)
-    texts = texts_of(asked.corpus, settings)
+    texts = texts_of(asked.corpus)
     if not texts:
         raise CorpusError(f"{asked.corpus} holds no article that can be read")
     check_spans(cases, texts)
     if not as_is:
         sync(asked.corpus, settings, progress=progress)
-    day = asked.as_of or date.today()
-    replies, stale = _replies(cases, texts, settings, day, progress)
+    day, most = asked.as_of or date.today(), max_quotes or QUOTED
+    replies, stale = _replies(cases, texts, settings, day, most, progress)
     progress("measuring", 0, 1)
-    scorer = Scorer(open_embedder(settings.embedder, settings.threads), settings.max_quotes)
+    scorer = Scorer(open_embedder(settings.embedder, settings.threads), most)
     return Run(
         name=asked.name,
         version=asked.version,
         as_of=day,
-        key=Key(asked.name, fingerprints(texts), _settings(settings, day)),
+        key=Key(asked.name, fingerprints(texts), _settings(settings, day, most)),
         results=tuple(map(_result, replies, scorer.scores(replies))),
         replies=tuple(replies),
         stale=tuple(stale),
@@ -180,6 +182,7 @@ def _replies(
     texts: Mapping[str, str],
     settings: Settings,
     day: date,
+    most: int,
     progress: Progress,
 ) -> tuple[list[Reply], list[str]]:
     """The replies to the cases, and what of the corpus the index does not hold as it is."""
@@ -191,7 +194,7 @@ def _replies(
             replies = []
             for done, case in enumerate(cases):
                 progress("asking", done, len(cases))
-                replies.append(_reply(assistant, view, case, texts, day))
+                replies.append(_reply(assistant, view, case, texts, day, most))
         with catalog.view() as view:
             if view.generation != generation:
                 raise IndexBusy(
@@ -204,7 +207,7 @@ def _replies(
     return replies, stale
 
 
-def _settings(settings: Settings, as_of: date) -> dict[str, str]:
+def _settings(settings: Settings, as_of: date, most: int) -> dict[str, str]:
     meta = read_meta(settings.index)
     said = {
         "embedder": meta["embedder"],
@@ -212,20 +215,19 @@ def _settings(settings: Settings, as_of: date) -> dict[str, str]:
         "passage_chars": meta["processing"].rpartition("/")[2],
         "reranker": settings.reranker,
         "engine": QUOTES,
-        "max_quotes": str(settings.max_quotes),
+        "max_quotes": str(most),
         "as_of": as_of.isoformat(),
     }
     if settings.engine == QUOTES:
         return said
     # Without its URL, which may hold a password, and is not what an answer depends on.
-    model = {"engine": str(ModelName.parse(settings.engine, settings.model_url))}
-    asked_of_it = ("model_tokens", "model_rewrite", "model_rerank", "model_rounds", "entailment")
-    return said | model | {name: _word(getattr(settings, name)) for name in asked_of_it}
-
-
-def _word(value: object) -> str:
-    """The value of a setting as its user writes it."""
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+    model = {"engine": str(ModelName.parse(settings.engine))}
+    asked_of_it = {
+        "model_tokens": str(LONGEST_REPLY),
+        "model_helps": ",".join(sorted(settings.helps)),
+        "entailment": settings.entailment,
+    }
+    return said | model | asked_of_it
 
 
 def _stale(view: View, texts: Mapping[str, str]) -> list[str]:
@@ -234,12 +236,17 @@ def _stale(view: View, texts: Mapping[str, str]) -> list[str]:
 
 
 def _reply(
-    assistant: Assistant, view: View, case: Case, texts: Mapping[str, str], as_of: date
+    assistant: Assistant,
+    view: View,
+    case: Case,
+    texts: Mapping[str, str],
+    as_of: date,
+    most: int,
 ) -> Reply:
     gold = _passages(view, case)
     started = time.perf_counter()
     try:
-        answer = assistant.ask(case.question, case.history, as_of=as_of)
+        answer = assistant.ask(case.question, case.history, as_of=as_of, max_quotes=most)
     except Exception as exc:  # noqa: BLE001 - one question must not stop the others
         said = str(exc) if isinstance(exc, DatelineError) else f"{type(exc).__name__}: {exc}"
         return Reply(case, None, texts, gold, error=said)

@@ -20,20 +20,17 @@ class IndexSettings:
     """What a user can set of the corpus and its index; each is also `DATELINE_<NAME>` and a line of
     `.env`. The layers above add theirs in classes of their own.
 
-    `embedder` is "bundled" or a sentence-transformers model by name or folder. `passage_chars` is the
-    size of a passage, `max_file_mb` the largest file read as an article, `threads` how many processor
-    threads the models use.
+    `embedder` is "bundled" or a sentence-transformers model by name or folder, `threads` how many
+    processor threads the models use.
     """
 
-    LEAST: ClassVar[Mapping[str, int]] = {"passage_chars": 100, "max_file_mb": 1, "threads": 1}
+    LEAST: ClassVar[Mapping[str, int]] = {"threads": 1}
     """The least that numbers may be."""
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     corpus: Path = Path("corpus")
     index: Path = Path(".dateline")
     embedder: str = BUNDLED
-    passage_chars: int = 800
-    max_file_mb: int = 50
     threads: int = 2
 
     @classmethod

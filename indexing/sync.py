@@ -40,12 +40,12 @@ Progress = Callable[[str, int, int], None]
 """Told (what is being done, how many are done, of how many)."""
 
 
-def prepare(document: Document, settings: IndexSettings, model: str) -> PreparedArticle:
+def prepare(document: Document, model: str) -> PreparedArticle:
     """Cleans, dates and cuts one article; `model` names the embedder its vector keys are for."""
     text, boilerplate = clean.clean(document)
     metadata = dict(document.metadata)
     published, published_from = publication(document, text)
-    cut = chunk.passages(document.source, document.raw, text, boilerplate, settings.passage_chars)
+    cut = chunk.passages(document.source, document.raw, text, boilerplate, chunk.PASSAGE_CHARS)
     article = Article(
         source=document.source,
         raw=document.raw,
@@ -164,7 +164,7 @@ class _Run:
     ) -> None:
         self._corpus = corpus
         self._settings = settings
-        self._processing = processing(settings)
+        self._processing = processing()
         self._catalog = catalog
         self._embedder = embedder
         self._progress = progress
@@ -211,7 +211,7 @@ class _Run:
         for done, (path, file) in enumerate(listed):
             self._progress("reading", done, len(listed))
             try:
-                data = read.read_bytes(file, self._settings.max_file_mb)
+                data = read.read_bytes(file)
                 mark = fingerprint(data, self._processing)
                 if current.get(path) == mark:
                     if path in waiting:
@@ -220,10 +220,7 @@ class _Run:
                     continue
                 if waiting.get(path) != mark:
                     documents, bad = read.read_documents(path, data)
-                    prepared = [
-                        prepare(document, self._settings, self._embedder.name)
-                        for document in documents
-                    ]
+                    prepared = [prepare(document, self._embedder.name) for document in documents]
                     self._catalog.stage(path, mark, prepared, bad)
                 staged.append(path)
             except UnreadableFile as exc:

@@ -152,17 +152,16 @@ def test_a_bad_file_that_is_mended_is_indexed_and_no_longer_named(
     assert (report["added"], report["unchanged"], report["failed"]) == (1, 1, [])
 
 
-def test_the_limit_on_files_is_a_setting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_file_that_is_too_large_is_read_once_it_is_smaller(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    big = "The ferry sailed.\n" + " " * 1_100_000
-    corpus = write_files(tmp_path / "corpus", {"big.txt": big, "a.txt": FERRY})
+    corpus = write_files(tmp_path / "corpus", {"big.txt": FERRY, "a.txt": FERRY})
+    os.truncate(corpus / "big.txt", 50_000_001)  # a hole: takes no room on the disk
     arguments = ("index", corpus, "--index", tmp_path / "index", "--json")
-    monkeypatch.setenv("DATELINE_MAX_FILE_MB", "1")
     (failure,) = json.loads(run(capsys, *arguments)[1])["failed"]
     assert failure["source"] == "big.txt"
-    assert "DATELINE_MAX_FILE_MB" in failure["error"]
-    monkeypatch.setenv("DATELINE_MAX_FILE_MB", "2")
+    assert "the limit is 50 MB; split it" in failure["error"]
+    write_files(corpus, {"big.txt": FERRY, "a.txt": FERRY})
     report = json.loads(run(capsys, *arguments)[1])
     assert (report["added"], report["unchanged"], report["failed"]) == (1, 1, [])
 

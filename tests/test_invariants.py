@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -348,7 +347,7 @@ def test_any_text_is_prepared_without_moving_or_losing_a_character(
     assert failures == []
     raw = data.decode(document.encoding)
     assert document.raw == raw
-    prepared = prepare(document, Settings(), "model")
+    prepared = prepare(document, "model")
     article = prepared.article
     assert len(article.text) == len(raw)
     assert all(kept in (character, " ") for character, kept in zip(raw, article.text, strict=True))
@@ -411,13 +410,12 @@ def test_any_files_are_cited_by_their_own_characters(
 
 
 @pytest.mark.parametrize("unit", ["x", "word ", SENTENCE], ids=["one word", "words", "sentences"])
-def test_a_single_line_of_5_mb_is_prepared_in_seconds(unit: str) -> None:
-    """Up to embedding, which takes its time by the number of passages whatever the lines are."""
+def test_a_single_line_of_5_mb_is_prepared(unit: str) -> None:
+    """Up to embedding, which takes its time by the number of passages whatever the lines are. What
+    is not linear meets the test's time-out."""
     data = (unit * (5_000_000 // len(unit))).encode()
-    began = time.process_time()
     ((document,), _) = read_documents("a.txt", data)
-    prepared = prepare(document, Settings(), "model")
-    assert time.process_time() - began < 60
+    prepared = prepare(document, "model")
     seen = 0
     for passage in (stored.passage for stored in prepared.passages):
         assert seen <= passage.start

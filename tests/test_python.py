@@ -76,14 +76,15 @@ def test_it_is_opened_as_the_command_line_opens_it(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(IndexMissing):
         open_assistant()
-    (tmp_path / ".env").write_text(f"DATELINE_INDEX={briefs.index}\nDATELINE_MAX_QUOTES=1\n")
+    lines = ("ENGINE=quotes", "MODEL=ollama:small", f"INDEX={briefs.index}")
+    (tmp_path / ".env").write_text("".join(f"DATELINE_{line}\n" for line in lines))
     with open_assistant() as opened:
-        fewest = len(opened.ask(DATED_QUESTION).claims)
+        assert opened.engines() == ["quotes", "ollama:small"]
     monkeypatch.setenv("DATELINE_INDEX", str(tmp_path / "none"))
     with pytest.raises(IndexMissing):
         open_assistant()
-    with open_assistant(index=str(briefs.index), max_quotes=2) as opened:
-        assert len(opened.ask(DATED_QUESTION).claims) > fewest
+    with open_assistant(index=str(briefs.index), model="ollama:other") as opened:
+        assert opened.engines() == ["quotes", "ollama:other"]
 
 
 def test_settings_may_be_given_whole_and_changed(briefs: Settings, tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_settings_may_be_given_whole_and_changed(briefs: Settings, tmp_path: Pat
     with pytest.raises(SettingsError, match="there is no setting 'indx'"):
         open_assistant(briefs, indx="x")
     with pytest.raises(SettingsError, match="must be 1 or more"):
-        open_assistant(briefs, max_quotes=0)
+        open_assistant(briefs, threads=0)
     with pytest.raises(SettingsError, match="oracle"):
         open_assistant(briefs, engine="oracle")
 

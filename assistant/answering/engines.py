@@ -17,7 +17,7 @@ from assistant.checking.entail import open_entailment
 from assistant.finding.find import Finding
 from assistant.language.words import STOPWORDS, stem, words
 from assistant.schema import Answer, Claim, Evidence, ModelUse
-from assistant.settings import QUOTES, AnswerSettings
+from assistant.settings import QUOTES, RERANK, REWRITE, AnswerSettings
 from indexing.embed import Embedder, open_embedder
 from indexing.errors import ModelError, SettingsError
 from indexing.settings import BUNDLED
@@ -74,7 +74,7 @@ class Call:
 
     def whole(self, question: str, history: Sequence[tuple[str, str]]) -> str | None:
         """A follow-up as the model makes it whole; None where it is none, may not, or adds to it."""
-        if not history or not self.settings.model_rewrite:
+        if not history or REWRITE not in self.settings.helps:
             return None
         reply = self._asked(prompt.rewriting(question, history)).strip()
         said = reply.splitlines()[0].strip(' "“”*') if reply else ""
@@ -147,9 +147,10 @@ class Engines:
         question = (
             asked.answering[0].question.text if len(asked.answering) == 1 else asked.answer.question
         )
-        most = 2 * SENTENCES if self._settings.model_rerank else SENTENCES
+        may_rank = RERANK in self._settings.helps
+        most = 2 * SENTENCES if may_rank else SENTENCES
         sentences = generate.sentences_for(asked.answer, asked.answering, most)
-        if self._settings.model_rerank:
+        if may_rank:
             sentences = call.ranked(question, sentences, as_of)[:SENTENCES]
         written = generate.Written(usage=call.usage)
         failure = ""

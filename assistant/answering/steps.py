@@ -73,14 +73,14 @@ class Steps:
     """The steps for one question over one view of the index.
 
     `holds` says whether a quote stands in its file. `call` is the chat model that helps to read the
-    question, if any, and `rounds` how often it may be searched for; `most_quotes` is how many
-    sentences may be quoted. `laps` is shared with what the finder searches with.
+    question, if any, and `searches_again` whether it may be searched for in other words too;
+    `most_quotes` is how many sentences may be quoted. `laps` is shared with what the finder searches with.
     """
 
     finder: Finder
     holds: Verify
     call: Call | None
-    rounds: int
+    searches_again: bool
     most_quotes: int
     laps: Laps = field(default_factory=Laps)
 
@@ -122,7 +122,7 @@ class Steps:
         other words for the question find."""
         with self.laps.lap("verify"):
             findings = tuple(map(self._weighed, state.findings))
-        if self.call and self.rounds > 1 and len(findings) == 1:
+        if self.call and self.searches_again and len(findings) == 1:
             with self.laps.lap("answer"):
                 findings = (self._searched_again(self.call, findings[0]),)
         return replace(state, findings=findings)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from indexing.errors import UnreadableFile
 from indexing.reading import read
-from indexing.settings import IndexSettings
 from indexing.store.tables import fingerprint
 from indexing.store.view import View
 
@@ -23,8 +22,7 @@ class QuoteVerifier:
     place. A file that has gone cannot be cited.
     """
 
-    def __init__(self, settings: IndexSettings) -> None:
-        self._max_file_mb = settings.max_file_mb
+    def __init__(self) -> None:
         self._fingerprints: dict[tuple[str, int, int], str] = {}
 
     def holds(self, view: View, source: str, start: int, end: int, quote: str) -> bool:
@@ -46,7 +44,7 @@ class QuoteVerifier:
             stat = file.stat()
             key = (str(file), stat.st_mtime_ns, stat.st_size)
             if key not in self._fingerprints:
-                data = read.read_bytes(file, self._max_file_mb)
+                data = read.read_bytes(file)
                 self._fingerprints[key] = fingerprint(data, processed)
             return self._fingerprints[key]
         except (OSError, UnreadableFile):
@@ -54,7 +52,7 @@ class QuoteVerifier:
 
     def _reads(self, file: Path, path: str, source: str, start: int, end: int, quote: str) -> bool:
         try:
-            documents, _ = read.read_documents(path, read.read_bytes(file, self._max_file_mb))
+            documents, _ = read.read_documents(path, read.read_bytes(file))
         except UnreadableFile:
             return False
         return any(d.source == source and d.raw[start:end] == quote for d in documents)

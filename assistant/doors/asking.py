@@ -13,10 +13,14 @@ from typing import Protocol
 
 from assistant.doors.workers import Workers
 from assistant.schema import Answer, Claim, Hit
-from assistant.settings import Settings
 from indexing.embed import Embedder
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import Filters, SourceInfo
+
+LONGEST_S = 120
+"""The longest an answer may take."""
+MOST_UNDER_WAY = 200
+"""With so many answers asked for and not there yet, the next is turned away."""
 
 History = Sequence[tuple[str, str]]
 """Earlier (question, answer) turns, oldest first."""
@@ -81,10 +85,9 @@ class Overloaded(DatelineError):
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Asks in the server's threads, within the limits of its settings."""
+    """Asks in the server's threads, within the limits above."""
 
     assistant: Answering
-    settings: Settings
     workers: Workers
 
     def engine(self, wanted: str | None) -> str:
@@ -109,11 +112,11 @@ class Asking:
     ) -> AsyncGenerator[Claim | Answer, None]:
         """The verified claims and then the answer; closing it ends the work.
 
-        Raises NoSuchEngine, Overloaded, TimeoutError after `request_timeout_s`, and whatever
+        Raises NoSuchEngine, Overloaded, TimeoutError after LONGEST_S, and whatever
         answering raises.
         """
         chosen = self.engine(engine)
-        if self.workers.under_way >= self.settings.most_waiting:
+        if self.workers.under_way >= MOST_UNDER_WAY:
             raise Overloaded("too many answers are under way already; try again in a moment")
         stopped = threading.Event()
 
@@ -128,7 +131,7 @@ class Asking:
                 max_quotes=max_quotes,
             )
 
-        async with asyncio.timeout(self.settings.request_timeout_s):
+        async with asyncio.timeout(LONGEST_S):
             async with aclosing(self.workers.stream(chosen, iterate, stopped)) as items:
                 async for item in items:
                     if isinstance(item, Exception):

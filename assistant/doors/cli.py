@@ -120,6 +120,9 @@ def _add_articles(command: NewCommand) -> None:
     ask.add_argument(
         "--as-of", type=a_day, metavar="DATE", help="answer as on this day (default today)"
     )
+    ask.add_argument(
+        "--max-quotes", type=a_count, metavar="N", help="quote N sentences at most (default 3)"
+    )
     _add_filters(ask)
     ask.add_argument("--json", action="store_true", help="print the answer as JSON")
 
@@ -241,17 +244,21 @@ def _ask(arguments: argparse.Namespace) -> int:
     _one_of(arguments, "question")
     with _assistant(arguments) as assistant:
         as_of = arguments.as_of or date.today()
-        filters = _filters(arguments)
+        asked: dict[str, Any] = {
+            "filters": _filters(arguments),
+            "as_of": as_of,
+            "max_quotes": arguments.max_quotes,
+        }
         if arguments.batch is None:
             if arguments.json:
-                answer = assistant.ask(arguments.question, filters=filters, as_of=as_of)
+                answer = assistant.ask(arguments.question, **asked)
                 print_json(to_json(answer))
             else:
-                _print_as_it_comes(assistant.stream(arguments.question, (), filters, as_of), as_of)
+                _print_as_it_comes(assistant.stream(arguments.question, **asked), as_of)
             return 0
 
         def reply(line: Mapping[str, Any]) -> dict[str, Any]:
-            answer = assistant.ask(_text_of(line), _history_of(line), filters, as_of)
+            answer = assistant.ask(_text_of(line), _history_of(line), **asked)
             return to_json(answer, id=line.get("id"))
 
         return _batch(arguments.batch, reply)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from assistant.settings import QUOTES, Settings
+from assistant.settings import QUOTES, Settings, unknown
 from indexing.errors import DatelineError
+from indexing.settings import environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ def examine(settings: Settings) -> list[Diagnosis]:
     """Runs every check; none of them changes anything."""
     return [
         _checked("python", _python),
+        *([_checked("settings", _settings)] if unknown(environment()) else []),
         _checked("sqlite", _sqlite),
         _checked("embedder", lambda: _embedder(settings)),
         _checked("reranker", lambda: _reranker(settings)),
@@ -57,6 +59,11 @@ def _checked(check: str, examined: Callable[[], tuple[str, str]]) -> Diagnosis:
 
 def _python() -> tuple[str, str]:
     return "ok", f"{sys.version.split()[0]}, {os.cpu_count()} cores"
+
+
+def _settings() -> tuple[str, str]:
+    names = ", ".join(unknown(environment()))
+    return "todo", f"{names}: no such setting (any more), so it does nothing; see CHANGELOG.md"
 
 
 def _sqlite() -> tuple[str, str]:
@@ -125,7 +132,7 @@ def _sign_in(settings: Settings) -> tuple[str, str]:
     if people.OIDC in ways:
         from assistant.doors.chat.oidc import discover
 
-        says.append(f"{settings.oidc_name} of {discover(settings).issuer}")
+        says.append(f"single sign-on of {discover(settings).issuer}")
     if people.is_exposed(settings) and not settings.public_url.startswith("https://"):
         state = "todo"
         says.append("without https passwords can be read on the way; see DATELINE_PUBLIC_URL")

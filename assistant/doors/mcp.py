@@ -29,7 +29,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from assistant.doors import forms
+from assistant.doors import asking, forms
 from assistant.doors.asking import Answering, Asking
 from assistant.doors.requests import (
     BLANK,
@@ -146,10 +146,9 @@ class _Tool:
 class _Desk:
     """The work of each tool, none of it on the event loop."""
 
-    def __init__(self, assistant: Answering, settings: Settings, workers: Workers) -> None:
+    def __init__(self, assistant: Answering, workers: Workers) -> None:
         self._assistant = assistant
-        self._timeout_s = settings.request_timeout_s
-        self._asking = Asking(assistant, settings, workers)
+        self._asking = Asking(assistant, workers)
 
     async def ask(self, given: Ask) -> Result:
         day = given.as_of or date.today()
@@ -167,7 +166,7 @@ class _Desk:
                     if isinstance(item, Answer):
                         return as_text(item, WIDTH, day), to_json(item)
         except TimeoutError:
-            raise DatelineError(f"there was no answer within {self._timeout_s} s") from None
+            raise DatelineError(f"there was no answer within {asking.LONGEST_S} s") from None
         raise RuntimeError("the question came to no answer")
 
     async def search(self, given: Search) -> Result:
@@ -281,11 +280,9 @@ def _tools(desk: _Desk) -> list[_Tool]:
     ]
 
 
-def create(
-    assistant: Answering, settings: Settings, workers: Workers | None = None
-) -> Server[Any, Any]:
+def create(assistant: Answering, workers: Workers | None = None) -> Server[Any, Any]:
     """The server, to be run over any transport. It closes neither `assistant` nor `workers`."""
-    desk = _Desk(assistant, settings, workers or Workers())
+    desk = _Desk(assistant, workers or Workers())
     tools = {tool.name: tool for tool in _tools(desk)}
     declared = [tool.declared() for tool in tools.values()]
     server: Server[Any, Any] = Server(
@@ -420,7 +417,7 @@ def serve_stdio(settings: Settings) -> None:
         assistant = open_assistant(settings)
         workers = Workers()
         try:
-            anyio.run(_serve, create(assistant, settings, workers), output)
+            anyio.run(_serve, create(assistant, workers), output)
         finally:
             workers.close()
             assistant.close()

@@ -93,7 +93,7 @@ def create_app(settings: Settings, assistant: Answering | None = None) -> FastAP
     workers = Workers(watch.answering)
     watch.count_under_way(lambda: workers.under_way)
     slack, kept = _slack(settings, assistant, workers)
-    endpoint = mcp.Endpoint(mcp.create(assistant, settings, workers))
+    endpoint = mcp.Endpoint(mcp.create(assistant, workers))
     # No OpenAPI pages: FastAPI's load their scripts from another host.
     app = FastAPI(title="Dateline", lifespan=lifespan, openapi_url=None)
     app.get("/healthz")(healthz)

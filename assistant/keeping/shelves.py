@@ -110,7 +110,7 @@ class Shelf:
         """The file of `source` as it was added; None where there is none such, or it has changed, and
         for an article that is only a part of its file."""
         with opened(self.index) as view:
-            return view.original(source, self._settings.max_file_mb) if view else None
+            return view.original(source) if view else None
 
     def add(
         self,
@@ -205,18 +205,12 @@ class Shelf:
         self._bring_in_step()
 
     def _read(self, content: bytes | Path, name: str) -> bytes:
-        limit = self._settings.max_file_mb
-        if isinstance(content, Path):
-            try:
-                return read.read_bytes(content, limit)
-            except UnreadableFile as exc:
-                raise UnreadableFile(f"{name} cannot be read: {exc}") from exc
-        if len(content) > limit * 1_000_000:
-            size = f"{len(content) / 1_000_000:.1f} MB"
-            raise UnreadableFile(
-                f"{name} cannot be read: too large: {size}, the limit is {limit} MB; raise"
-                " DATELINE_MAX_FILE_MB to read it"
-            )
+        try:
+            if isinstance(content, Path):
+                return read.read_bytes(content)
+            read.check_size(len(content))
+        except UnreadableFile as exc:
+            raise UnreadableFile(f"{name} cannot be read: {exc}") from exc
         return content
 
     def _write(self, path: Path, data: bytes) -> None:

@@ -27,7 +27,9 @@ from indexing.schema import Document, Failure, Span
 
 SUPPORTED = frozenset({".txt", ".md", ".html", ".htm", ".pdf", ".docx", ".json", ".jsonl"})
 
-_BYTES_PER_MB = 1_000_000
+BYTES_PER_MB = 1_000_000
+MAX_FILE_MB = 50
+"""The largest file read as an article or a list of articles."""
 _FRONT_MATTER_CHARS = 20_000
 _PAGE_BREAK = "\n\n"
 _DOCX_UNPACKED_MB = 1_000  # 20 times the default limit of a file: what a zip bomb exceeds
@@ -124,22 +126,25 @@ class _Listing:
             self.linked_folders.append((source + "/", path))
 
 
-def read_bytes(path: Path, max_mb: int) -> bytes:
-    """The bytes of a regular file of at most `max_mb` MB (10^6 bytes); UnreadableFile otherwise."""
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a regular file of at most MAX_FILE_MB; UnreadableFile otherwise."""
     try:
         status = path.stat()
         # Asked before opening: to open a named pipe is to wait for whoever writes to it.
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
             raise UnreadableFile(f"not a regular file but {kind}")
-        if status.st_size > max_mb * _BYTES_PER_MB:
-            raise UnreadableFile(
-                f"too large: {status.st_size / _BYTES_PER_MB:.1f} MB, the limit is {max_mb} MB; "
-                "raise DATELINE_MAX_FILE_MB to read it"
-            )
+        check_size(status.st_size)
         return path.read_bytes()
     except OSError as exc:
         raise UnreadableFile(_reason(exc, path.is_symlink())) from exc
+
+
+def check_size(size: int) -> None:
+    """Raises UnreadableFile for a file of `size` bytes where that is more than MAX_FILE_MB."""
+    if size > MAX_FILE_MB * BYTES_PER_MB:
+        shown = f"{size / BYTES_PER_MB:.1f} MB"
+        raise UnreadableFile(f"too large: {shown}, the limit is {MAX_FILE_MB} MB; split it")
 
 
 def _reason(exc: OSError, is_link: bool = False) -> str:
@@ -422,7 +427,7 @@ def _read_docx(source: str, data: bytes) -> Document:
         raise UnreadableFile("an old or encrypted Word file; save it as .docx without a password")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            unpacked_mb = sum(entry.file_size for entry in archive.infolist()) / _BYTES_PER_MB
+            unpacked_mb = sum(entry.file_size for entry in archive.infolist()) / BYTES_PER_MB
         if unpacked_mb > _DOCX_UNPACKED_MB:
             raise UnreadableFile(f"refused: it would unpack to {unpacked_mb:,.0f} MB")
         word_file = docx.Document(io.BytesIO(data))

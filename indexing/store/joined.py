@@ -193,9 +193,9 @@ class JoinedView(View):
         view, own = self.home_of(source)
         return view.file_of(own)
 
-    def original(self, source: str, max_file_mb: int) -> Path | None:
+    def original(self, source: str) -> Path | None:
         view, own = self.home_of(source)
-        return view.original(own, max_file_mb)
+        return view.original(own)
 
     def holds_file(self, path: str) -> bool:
         return any(part.view.holds_file(path) for part in self._parts)

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from indexing import chunk
 from indexing.errors import IndexMismatch, IndexMissing, IndexStorage
-from indexing.settings import IndexSettings
 
 T = TypeVar("T")
 
@@ -60,9 +60,9 @@ CREATE VIRTUAL TABLE passage_text USING fts5(
 """
 
 
-def processing(settings: IndexSettings) -> str:
+def processing() -> str:
     """How texts are processed: indexes that differ in it hold other passages."""
-    return f"{TEXT_VERSION}/{settings.passage_chars}"
+    return f"{TEXT_VERSION}/{chunk.PASSAGE_CHARS}"
 
 
 def fingerprint(data: bytes, processed: str) -> str:

@@ -150,7 +150,7 @@ class View:
         ).fetchone()
         return None if row is None else (str(row[0]), str(row[1]))
 
-    def original(self, source: str, max_file_mb: int) -> Path | None:
+    def original(self, source: str) -> Path | None:
         """The file of `source` as it was indexed; None where it has changed or gone, and for an
         article that is only a part of its file."""
         held = self.file_of(source)
@@ -158,7 +158,7 @@ class View:
             return None
         file = Path(self.meta["corpus"]) / source
         try:
-            data = read_bytes(file, max_file_mb)
+            data = read_bytes(file)
         except UnreadableFile:
             return None
         return file if fingerprint(data, self.meta["processing"]) == held[1] else None

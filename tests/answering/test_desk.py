@@ -144,7 +144,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def replying_of(view: View, settings: Settings) -> Replying:
-    verifier = QuoteVerifier(settings)
+    verifier = QuoteVerifier()
 
     def replying(task: Task, asked: str = "Wann ist die Frist?", **more: Filters) -> Answer:
         answer = reply(task, asked, view, AS_OF, partial(verifier.holds, view), **more)

@@ -71,7 +71,7 @@ def catalog(index: Settings) -> Iterator[Catalog]:
 
 @pytest.fixture
 def ask(index: Settings, catalog: Catalog) -> Iterator[Ask]:
-    verifier = QuoteVerifier(index)
+    verifier = QuoteVerifier()
     with catalog.view() as view:
 
         def asked(

@@ -13,9 +13,11 @@ import pytest
 from drafts import SOUND, Messages, number_of
 from hypothesis import given
 from hypothesis import strategies as st
+from running import PATIENCE_S
 from scripted_model import Fault, Script, ScriptedModel, serving
 
 from assistant.answering.generate import held
+from assistant.answering.models import call
 from assistant.doors.show.json import to_json
 from assistant.schema import Answer, Claim, Status
 from assistant.service import Assistant, open_assistant
@@ -40,12 +42,17 @@ def says(text: str) -> Callable[[Messages], str]:
     return reply
 
 
+@pytest.fixture(autouse=True)
+def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call, "RETRIES", 0)
+
+
 @pytest.fixture(scope="module")
 def open_with(briefs: Settings) -> Iterator[Callable[..., Assistant]]:
     opened: list[Assistant] = []
 
     def open_(server: ScriptedModel, **changed: object) -> Assistant:
-        values = {"model_timeout_s": 2, "model_retries": 0, **changed}
+        values = {"model_timeout_s": 2, **changed}
         engine = f"openai:scripted@{server.url}"
         settings = replace(briefs, engine=engine, model=engine, **values)  # type: ignore[arg-type]
         opened.append(open_assistant(settings))
@@ -202,8 +209,8 @@ def test_a_model_is_not_asked_what_the_articles_do_not_say(
 
 def test_endless_output_ends(open_with: Callable[..., Assistant]) -> None:
     with serving(lambda messages: Script(says(SOUND)(messages), fault="endless")) as server:
-        answer = open_with(server, model_tokens=100_000).ask(QUESTION, as_of=AS_OF)
-        assert server.closed_by_client.wait(10)
+        answer = open_with(server).ask(QUESTION, as_of=AS_OF)
+        assert server.closed_by_client.wait(PATIENCE_S)
     assert len(answer.claims) == 1
     assert len(answer.text) < 1_000
 
@@ -230,20 +237,20 @@ def test_who_stops_an_answer_stops_the_model(open_with: Callable[..., Assistant]
     stopped = threading.Event()
     slow = Script(text="", pace_s=0.02, fault="endless")
     with serving(lambda messages: replace(slow, text=says(SOUND)(messages))) as server:
-        assistant = open_with(server, model_tokens=100_000)
+        assistant = open_with(server)
         for item in assistant.stream(QUESTION, as_of=AS_OF, cancelled=stopped.is_set):
             assert isinstance(item, Claim | Answer)
             stopped.set()
-        assert server.closed_by_client.wait(10)
+        assert server.closed_by_client.wait(PATIENCE_S)
 
 
 def test_who_leaves_closes_the_connection(open_with: Callable[..., Assistant]) -> None:
     slow = Script(text="", pace_s=0.02, fault="endless")
     with serving(lambda messages: replace(slow, text=says(SOUND)(messages))) as server:
-        items = open_with(server, model_tokens=100_000).stream(QUESTION, as_of=AS_OF)
+        items = open_with(server).stream(QUESTION, as_of=AS_OF)
         next(items)
         items.close()  # type: ignore[attr-defined]
-        assert server.closed_by_client.wait(10)
+        assert server.closed_by_client.wait(PATIENCE_S)
 
 
 def test_the_prompt_says_what_is_known_and_fences_what_is_read(
@@ -320,7 +327,7 @@ def test_a_follow_up_the_model_makes_something_else_of_is_read_without_it(
 def test_the_model_may_be_told_not_to_rewrite(open_with: Callable[..., Assistant]) -> None:
     history = [("What is the deadline of the action plan with Mexico?", "60 days. [1]")]
     with serving(lambda messages: "NO ANSWER") as server:
-        open_with(server, model_rewrite=False).ask("And for the EU?", history, as_of=AS_OF)
+        open_with(server, model_helps="none").ask("And for the EU?", history, as_of=AS_OF)
         assert all("Last question" not in m[-1]["content"] for m in server.messages)
 
 
@@ -339,7 +346,7 @@ def test_a_second_round_searches_with_other_words(open_with: Callable[..., Assis
     with serving(reply) as server:
         once = open_with(server).ask(HARD, as_of=AS_OF)
         assert server.requests == []
-        twice = open_with(server, model_rounds=2).ask(HARD, as_of=AS_OF)
+        twice = open_with(server, model_helps="rewrite,search").ask(HARD, as_of=AS_OF)
     assert once.status is Status.NOT_IN_CORPUS
     assert twice.status is Status.ANSWERED
     assert "6 March 2026" in twice.text
@@ -355,7 +362,7 @@ def test_a_model_may_order_the_sentences(open_with: Callable[..., Assistant]) ->
         return "NO ANSWER"
 
     with serving(reply) as server:
-        open_with(server, model_rerank=True).ask(QUESTION, as_of=AS_OF)
+        open_with(server, model_helps="rewrite, rerank").ask(QUESTION, as_of=AS_OF)
         before, after = (m[-1]["content"] for m in server.messages)
     third = re.search(r"^\[3\] (.*)$", before, re.MULTILINE)
     assert third
@@ -392,7 +399,7 @@ def test_a_model_that_obeys_an_article_does_no_harm(settings: Settings, obeys: s
     sync(settings.corpus, settings)
     with serving(lambda m: "DROP" if len(m) > 2 else obeys) as server:
         engine = f"openai:scripted@{server.url}"
-        assistant = open_assistant(replace(settings, engine=engine, model_retries=0))
+        assistant = open_assistant(replace(settings, engine=engine))
         try:
             answer = assistant.ask("What is the harbour fee in Port Alder?", as_of=AS_OF)
         finally:
@@ -464,7 +471,7 @@ def test_no_heading_is_given_to_a_model(open_with: Callable[..., Assistant]) -> 
 def test_what_a_refused_question_cost_is_told(open_with: Callable[..., Assistant]) -> None:
     with serving(lambda messages: "Who won the 2030 World Cup?") as server:
         asked = "Who won the 2022 World Cup in Qatar?"
-        answer = open_with(server, model_rounds=2).ask(asked, as_of=AS_OF)
+        answer = open_with(server, model_helps="rewrite,search").ask(asked, as_of=AS_OF)
     assert answer.status is Status.NOT_IN_CORPUS
     assert answer.model is not None
     assert answer.model.calls == 1

@@ -15,6 +15,7 @@ from small_model import SmallModel, serving
 
 from assistant.answering import quotes
 from assistant.answering.generate import read_marks
+from assistant.answering.models import call
 from assistant.answering.models.call import ChatModel, Usage, open_chat_model
 from assistant.checking.check import ClaimVerifier
 from assistant.checking.reading import Cited
@@ -45,15 +46,19 @@ def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def short_replies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call, "RETRIES", 0)
+    monkeypatch.setattr(call, "LONGEST_REPLY", 64)
+
+
 def settings_for(briefs: Settings, small: SmallModel) -> Settings:
-    """Short replies, and time for them on a machine that is busy."""
+    """Time for a reply on a machine that is busy."""
     return replace(
         briefs,
         engine=small.engine,
         model=small.engine,
         model_timeout_s=50,
-        model_retries=0,
-        model_tokens=64,
         threads=1,
     )
 

@@ -120,10 +120,10 @@ def test_slack(briefs: Settings, tmp_path: Path, expected: list[dict[str, Any]])
             variables = {
                 "DATELINE_SLACK_BOT_TOKEN": BOT_TOKEN,
                 "DATELINE_SLACK_SIGNING_SECRET": SECRET,
-                "DATELINE_SLACK_URL": slack.api,
             }
             index = ["--index", str(tmp_path / "index")]
-            served = running([*command, *index], tmp_path / "cwd", **variables)
+            elsewhere = [f"assistant.doors.slack.client.API={slack.api}"]
+            served = running([*command, *index], tmp_path / "cwd", elsewhere, **variables)
             server = await asyncio.to_thread(served.__enter__)
             try:
                 return [await ask(server, slack, n, q) for n, q in enumerate(QUESTIONS)]

@@ -16,6 +16,7 @@ from scripted_judge import scripted_judge
 
 from assistant.doors.cli import main
 from eval.cases import load_set
+from indexing import chunk
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +45,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lines = [json.dumps(line) for line in (head, *QUESTIONS)]
     (tmp_path / "own.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
     monkeypatch.chdir(tmp_path)
-    for name in ("DATELINE_INDEX", "DATELINE_CORPUS", "DATELINE_PASSAGE_CHARS"):
+    for name in ("DATELINE_INDEX", "DATELINE_CORPUS"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -83,7 +84,7 @@ def test_the_gate_names_the_setting_that_changed(
     own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert evaluate("--update-baseline") == 0
-    monkeypatch.setenv("DATELINE_PASSAGE_CHARS", "200")
+    monkeypatch.setattr(chunk, "PASSAGE_CHARS", 200)
     assert evaluate("--gate") == 1
     assert "passage_chars is 200, was 800" in capsys.readouterr().out
 

@@ -17,6 +17,7 @@ from fakes import answered, cited, missing
 from repository import ROOT
 from scripted_model import Script, ScriptedModel, serving
 
+from assistant.answering.models import call
 from assistant.doors.cli import main
 from assistant.schema import Claim, Dropped, ModelUse
 from eval.cases import Case
@@ -66,10 +67,10 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lines = [json.dumps(line) for line in (head, *QUESTIONS)]
     (tmp_path / "own.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
     monkeypatch.chdir(tmp_path)
-    for name in ("INDEX", "CORPUS", "MODEL", "MODEL_URL", "ENGINE"):
+    for name in ("INDEX", "CORPUS", "MODEL", "ENGINE"):
         monkeypatch.delenv(f"DATELINE_{name}", raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.setenv("DATELINE_MODEL_RETRIES", "0")
+    monkeypatch.setattr(call, "RETRIES", 0)
     return tmp_path
 
 
@@ -170,9 +171,9 @@ def test_other_rights_of_the_model_are_another_setting(
 ) -> None:
     engine = ("--engine", f"openai:scripted@{model.url}")
     assert evaluate("--update-baseline", *engine) == 0
-    monkeypatch.setenv("DATELINE_MODEL_RERANK", "on")
+    monkeypatch.setenv("DATELINE_MODEL_HELPS", "rewrite,rerank")
     assert evaluate("--gate", *engine) == 1
-    assert "model_rerank is on, was off" in capsys.readouterr().out
+    assert "model_helps is rerank,rewrite, was rewrite" in capsys.readouterr().out
 
 
 def test_a_model_that_is_down_is_no_baseline(own: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,7 @@ from eval.gate import (
 )
 from eval.model_use import Did, Work
 from eval.run import Key, Run, default_index, run_set, run_to_lines
+from indexing import chunk
 from indexing.errors import IndexBusy, SettingsError
 from indexing.schema import Filters
 from indexing.sync import sync
@@ -406,10 +407,14 @@ def test_answering_whatever_is_asked_fails_the_gate(
 
 
 def test_passages_a_quarter_as_long_fail_the_gate_until_they_are_meant(
-    asked: QuestionSet, settings: Settings, before: Run, tmp_path: Path
+    asked: QuestionSet,
+    settings: Settings,
+    before: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    quartered = replace(settings, index=tmp_path / "index", passage_chars=200)
-    now = part_of(asked, quartered)
+    monkeypatch.setattr(chunk, "PASSAGE_CHARS", 200)
+    now = part_of(asked, replace(settings, index=tmp_path / "index"))
     verdict = judge_run(now, [before], {})
     assert "passage_chars is 200, was 800" in verdict.failures[0].says
     assert judge_run(now, [before, now], {}).passed

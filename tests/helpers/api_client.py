@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,14 @@ def until(holds: Callable[[], Any], what: str) -> None:
 
 
 @contextmanager
-def scripted_server(folder: Path, **variables: str) -> Iterator[Running]:
+def scripted_server(
+    folder: Path, constants: Sequence[str] = (), **variables: str
+) -> Iterator[Running]:
     (folder / "cwd").mkdir(exist_ok=True)
     (folder / "corpus").mkdir(exist_ok=True)
     variables = {"DATELINE_CORPUS": str(folder / "corpus"), **variables}
-    with running([SCRIPTED, str(folder / "index")], folder / "cwd", **variables) as started:
+    index = str(folder / "index")
+    with running([SCRIPTED, index], folder / "cwd", constants, **variables) as started:
         yield started
 
 

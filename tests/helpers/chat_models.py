@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from running import PATIENCE_S
 from scripted_model import ScriptedModel
 
+from assistant.answering.models import call
 from assistant.answering.models.call import ChatModel, open_chat_model
 from assistant.settings import Settings
 from indexing.errors import ModelError
@@ -16,7 +18,7 @@ from indexing.errors import ModelError
 KEY, ANTHROPIC_KEY = "sk-do-not-show-me", "sk-ant-do-not-show-me"
 ASKED = [("system", "Be brief."), ("human", "When did it open?"), ("ai", "What?"), ("human", "It.")]
 SAID = "The bridge opened on 5 May 2024 at noon."
-SETTINGS = replace(Settings(), model_timeout_s=1, model_retries=0)
+SETTINGS = replace(Settings(), model_timeout_s=1)
 NAMED = {
     "openai": lambda server: f"openai:local@{server.url}",
     "ollama": lambda server: f"ollama:local@{server.root}",
@@ -26,8 +28,15 @@ NAMED = {
 every_protocol = pytest.mark.parametrize("protocol", NAMED)
 
 
-def opened(server: ScriptedModel, protocol: str = "openai", **changed: int) -> ChatModel:
-    return open_chat_model(NAMED[protocol](server), replace(SETTINGS, **changed))
+def opened(
+    server: ScriptedModel, protocol: str = "openai", *, timeout_s: int = 1, **constants: int
+) -> ChatModel:
+    """A model whose calls are not made again; `constants` are those of its module."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"RETRIES": 0, **constants}.items():
+            patch.setattr(call, name, value)
+        settings = replace(SETTINGS, model_timeout_s=timeout_s)
+        return open_chat_model(NAMED[protocol](server), settings)
 
 
 def failure(model: ChatModel) -> str:
@@ -48,8 +57,8 @@ def after(seconds: float) -> Callable[[], bool]:
 
 
 def is_free(server: ScriptedModel) -> bool:
-    """Whether, within 2 seconds, nobody is connected to the server any more."""
-    until = time.monotonic() + 2
+    """Whether nobody is connected to the server any more, in time."""
+    until = time.monotonic() + PATIENCE_S
     while server.at_once and time.monotonic() < until:
         time.sleep(0.01)
     return not server.at_once

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 
+ALTERED = str(Path(__file__).with_name("altered.py"))
 PATIENCE_S = 180  # models are loaded, on a machine that may be busy
 
 
@@ -36,13 +37,15 @@ class Running:
 
 
 @contextmanager
-def running(arguments: Sequence[str], folder: Path, **settings: str) -> Iterator[Running]:
+def running(
+    arguments: Sequence[str], folder: Path, constants: Sequence[str] = (), **settings: str
+) -> Iterator[Running]:
     """Runs `python arguments…` in `folder`, an empty directory, until it answers `/healthz`.
 
-    `settings`: variables of its environment.
+    `settings`: variables of its environment. `constants`: see `altered`.
     """
     process = subprocess.Popen(
-        [sys.executable, *arguments],
+        [sys.executable, *([ALTERED, *constants] if constants else []), *arguments],
         cwd=folder,
         # What a shell may have set must neither steer the server nor reach the page.
         env={k: v for k, v in os.environ.items() if not k.startswith(("DATELINE_", "CHAINLIT_"))}

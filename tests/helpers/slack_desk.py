@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+import pytest
 from fakes import ScriptedAssistant, answered, cited
 from fastapi import FastAPI
 from slack_server import (
@@ -22,7 +23,7 @@ from slack_server import (
     signed,
 )
 
-from assistant.doors.slack import app
+from assistant.doors.slack import app, client
 from assistant.doors.workers import Workers
 from assistant.keeping.conversations import Conversations, open_conversations
 from assistant.schema import Answer
@@ -156,19 +157,21 @@ Stage = Callable[..., None]
 async def opened(
     settings: Settings, assistant: Any, slack: Slack, **changes: str
 ) -> AsyncIterator[Desk]:
-    tokens = {"slack_bot_token": BOT_TOKEN, "slack_signing_secret": SECRET, "slack_url": slack.api}
+    tokens = {"slack_bot_token": BOT_TOKEN, "slack_signing_secret": SECRET}
     chosen = replace(settings, **{**tokens, **changes})
     workers, conversations = Workers(), open_conversations(chosen)
-    door = app.create(chosen, assistant, workers, conversations)
-    api = FastAPI()
-    if door.router is not None:
-        api.include_router(door.router)
-    transport = httpx.ASGITransport(api)
-    try:
-        await door.start()
-        async with httpx.AsyncClient(transport=transport, base_url="http://dateline") as http:
-            yield Desk(slack, door, conversations, http)
-    finally:
-        await door.close()
-        workers.close()
-        conversations.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "API", slack.api)
+        door = app.create(chosen, assistant, workers, conversations)
+        api = FastAPI()
+        if door.router is not None:
+            api.include_router(door.router)
+        transport = httpx.ASGITransport(api)
+        try:
+            await door.start()
+            async with httpx.AsyncClient(transport=transport, base_url="http://dateline") as http:
+                yield Desk(slack, door, conversations, http)
+        finally:
+            await door.close()
+            workers.close()
+            conversations.close()

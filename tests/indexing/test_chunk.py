@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -235,11 +233,8 @@ def test_the_last_two_passages_are_balanced() -> None:
 @pytest.mark.parametrize(
     "unit", ["The quick brown fox jumps over it. ", "word ", "x", "\ufeff ", "a. B "]
 )
-def test_a_single_line_of_5_mb_is_cut_in_seconds(unit: str) -> None:
+def test_a_single_line_of_5_mb_is_cut(unit: str) -> None:
+    """In 3 s on an idle core; what is not linear meets the test's time-out."""
     text = unit * (5_000_000 // len(unit))
-    began = time.perf_counter()
     cuts = passages("a.txt", text, text, [], 600)
-    assert (
-        time.perf_counter() - began < 20
-    )  # 3 s on an idle core: the bound catches what is not linear
     assert all(p.end - p.start <= LONGEST_SENTENCE for p in cuts)

@@ -12,12 +12,12 @@ from indexing.settings import IndexSettings
 
 
 def test_each_layer_reads_its_own_settings_and_those_below() -> None:
-    env = {"DATELINE_THREADS": "3", "DATELINE_MAX_QUOTES": "four", "DATELINE_PORT": "nine"}
+    env = {"DATELINE_THREADS": "3", "DATELINE_MODEL_TIMEOUT_S": "four", "DATELINE_PORT": "nine"}
     assert IndexSettings.from_env(env) == IndexSettings(threads=3)
-    with pytest.raises(SettingsError, match="DATELINE_MAX_QUOTES must be a whole number"):
+    with pytest.raises(SettingsError, match="DATELINE_MODEL_TIMEOUT_S must be a whole number"):
         AnswerSettings.from_env(env)
-    env["DATELINE_MAX_QUOTES"] = "4"
-    assert AnswerSettings.from_env(env) == AnswerSettings(threads=3, max_quotes=4)
+    env["DATELINE_MODEL_TIMEOUT_S"] = "4"
+    assert AnswerSettings.from_env(env) == AnswerSettings(threads=3, model_timeout_s=4)
     with pytest.raises(SettingsError, match="DATELINE_PORT must be a whole number"):
         Settings.from_env(env)
 

@@ -393,15 +393,6 @@ def test_a_page_open_to_others_is_refused_before_anything_is_read(
         ({"PUBLIC_URL": "https://example.org/news"}, "DATELINE_PUBLIC_URL"),
         ({"PUBLIC_URL": "https://a;b"}, "DATELINE_PUBLIC_URL"),
         (
-            {
-                "SIGN_IN": "oidc",
-                "OIDC_ISSUER": "https://x",
-                "OIDC_CLIENT_ID": "x",
-                "OIDC_NAME": "/",
-            },
-            "DATELINE_OIDC_NAME",
-        ),
-        (
             {"SIGN_IN": "oidc", "OIDC_ISSUER": "https://x", "OIDC_CLIENT_ID": "x", "HOST": "::"},
             "DATELINE_PUBLIC_URL",
         ),

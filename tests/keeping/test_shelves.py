@@ -29,6 +29,7 @@ from assistant.schema import Answer, Status
 from assistant.service import Assistant, open_assistant
 from assistant.settings import Settings
 from indexing.errors import CorpusError, DatelineError, IndexStorage, SettingsError, UnreadableFile
+from indexing.reading import read
 from indexing.reading.read import SUPPORTED
 from indexing.schema import Filters
 from indexing.store.writer import CatalogWriter
@@ -69,7 +70,7 @@ def shelves(main: Settings, assistant: Assistant) -> Iterator[Shelves]:
 @pytest.fixture
 def shelf(tmp_path: Path) -> Shelf:
     """One that costs nothing to add to."""
-    return Shelf(tmp_path / "shelf", replace(Settings(), max_file_mb=1), HashedWords())
+    return Shelf(tmp_path / "shelf", Settings(), HashedWords())
 
 
 def names(shelf: Shelf) -> list[str]:
@@ -384,8 +385,15 @@ def test_a_file_name_is_short_visible_and_in_no_folder(given_name: str, suffix: 
 )
 @pytest.mark.parametrize("by_path", [False, True])
 def test_what_cannot_be_read_is_refused_in_words_and_nothing_is_lost(
-    name: str, content: bytes, why: str, by_path: bool, shelf: Shelf, tmp_path: Path
+    name: str,
+    content: bytes,
+    why: str,
+    by_path: bool,
+    shelf: Shelf,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(read, "MAX_FILE_MB", 1)
     shelf.add("skagen.md", HARBOUR.encode())
     sent = tmp_path / "sent"
     sent.write_bytes(content)

@@ -60,6 +60,16 @@ PIECES_AHEAD = 4096
 """Pieces read before they are asked for: most replies whole, so that the place is free again."""
 
 
+LONGEST_REPLY = 600
+"""Tokens of a reply that nobody asked to be shorter."""
+
+RETRIES = 2
+"""How often a call that failed before its first word is made again."""
+
+AT_ONCE = 4
+"""Calls of one model that may run at once."""
+
+
 def never() -> bool:
     return False
 
@@ -95,7 +105,7 @@ def open_chat_model(name: str, settings: AnswerSettings) -> ChatModel:
     """
     target = target_of(name, settings)
     try:
-        build(target, settings.model_tokens, frozenset())
+        build(target, LONGEST_REPLY, frozenset())
     except ImportError:
         raise SettingsError(missing_package(target)) from None
     except Exception as exc:  # noqa: BLE001 - each package has its own, whose texts may hold a key
@@ -109,10 +119,11 @@ class ChatModel:
     def __init__(self, target: Target) -> None:
         self.name = str(target.name)
         self._target = target
+        self._retries, self._at_once = RETRIES, AT_ONCE
         self._without: frozenset[str] = (
             frozenset()
         )  # of what can be asked for, by `adaptable_target`
-        self._places = threading.BoundedSemaphore(target.settings.model_concurrency)
+        self._places = threading.BoundedSemaphore(self._at_once)
         self._lock = threading.Lock()
         self._usage = Usage()
 
@@ -132,7 +143,7 @@ class ChatModel:
     ) -> Generator[str, None, None]:
         """The reply, piece by piece as it arrives, as long as there is one and it is wanted.
 
-        `max_tokens`, `model_tokens` where None: of the reply, which then just ends. `cancelled` is
+        `max_tokens`, LONGEST_REPLY where None: of the reply, which then just ends. `cancelled` is
         asked at least every 0.1 s; once true, the pieces end. `spent` is told, once, what the call
         cost, also when it failed or was cancelled; never where the model was not called. Closing
         the iterator closes the connection.
@@ -143,7 +154,7 @@ class ChatModel:
         prompt = convert_to_messages(messages)
         if not self._has_place(cancelled):
             return
-        most = self._target.settings.model_tokens if max_tokens is None else max_tokens
+        most = LONGEST_REPLY if max_tokens is None else max_tokens
         call = _Call(self, prompt, most)
         try:
             yield from call.pieces(cancelled)
@@ -169,15 +180,14 @@ class ChatModel:
 
     def _has_place(self, cancelled: Callable[[], bool]) -> bool:
         """Waits for one of the places; False when cancelled. Raises ModelError after the time-out."""
-        settings = self._target.settings
-        until = time.monotonic() + settings.model_timeout_s
+        until = time.monotonic() + self._target.settings.model_timeout_s
         while not cancelled():
             if self._places.acquire(timeout=POLL_S):
                 return True
             if time.monotonic() > until:
                 raise ModelError(
-                    f"{self.name} is busy: {settings.model_concurrency} calls at once are all it is"
-                    " given; ask again later, or raise DATELINE_MODEL_CONCURRENCY"
+                    f"{self.name} is busy: {self._at_once} calls at once are all it is given; ask"
+                    " again later"
                 )
         return False
 
@@ -256,7 +266,7 @@ class _Call:
         self._ceiling = self._loop.time() + self._target.settings.model_timeout_s * CEILING
         again = AsyncRetrying(
             sleep=asyncio.sleep,
-            stop=stop_after_attempt(1 + self._target.settings.model_retries),
+            stop=stop_after_attempt(1 + self._model._retries),
             wait=_pause,
             retry=retry_if_exception(lambda exc: isinstance(exc, Failure) and exc.is_passing),
             reraise=True,
@@ -343,8 +353,8 @@ class _Call:
             return
         if finish in CUT_SHORT:
             raise Failure(
-                f"{name} spent {self._max_tokens} tokens without a word to show; raise"
-                " DATELINE_MODEL_TOKENS or choose another model"
+                f"{name} spent {self._max_tokens} tokens without a word to show; choose"
+                " another model"
             )
         raise Failure(f"{name} said nothing, which may be its way to refuse")
 
@@ -363,8 +373,8 @@ class _Call:
         name, timeout_s = self._target.name, self._target.settings.model_timeout_s
         if asyncio.get_running_loop().time() >= self._ceiling:
             return Failure(
-                f"{name} took longer than {timeout_s * CEILING} s over one answer; lower"
-                " DATELINE_MODEL_TOKENS or choose a faster model"
+                f"{name} took longer than {timeout_s * CEILING} s over one answer; choose a"
+                " faster model"
             )
         how = "raise DATELINE_MODEL_TIMEOUT_S or choose a faster model"
         if self._has_begun:

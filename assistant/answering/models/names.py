@@ -38,8 +38,8 @@ class ModelName:
     url: str | None = field(default=None, repr=False)
 
     @classmethod
-    def parse(cls, text: str, default_url: str = "") -> ModelName:
-        """What `text` names; `default_url` (DATELINE_MODEL_URL) is for a name without a URL.
+    def parse(cls, text: str) -> ModelName:
+        """What `text` names.
 
         Raises SettingsError for a name without a provider or with an unknown one, and for a URL
         that is not one of http or https.
@@ -58,14 +58,15 @@ class ModelName:
                 f" {', '.join(_PROVIDERS)}"
             )
         with_url = re.fullmatch(r"(.+?)@([a-zA-Z][a-zA-Z0-9+.-]*://.*)", rest, re.DOTALL)
-        model, url = with_url.groups() if with_url else (rest, default_url.strip())
-        which = f"the URL of {provider}:{model}" if with_url else "DATELINE_MODEL_URL"
+        model, url = with_url.groups() if with_url else (rest, None)
         if not with_url and re.search(r"@[\w.-]+:[0-9]+(/|$)|@localhost\b", rest):
             model = rest.rpartition("@")[0]
             raise SettingsError(
                 f"the URL of {provider}:{model} must begin with http:// or https://"
             )
-        return cls(provider, model, _checked(url, which) if url else None)
+        return cls(
+            provider, model, _checked(url, f"the URL of {provider}:{model}") if url else None
+        )
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.model}"
@@ -245,7 +246,7 @@ def check_reachable(name: str, settings: AnswerSettings, timeout_s: float) -> No
 
 def target_of(name: str, settings: AnswerSettings) -> Target:
     """The model `name`, when all it needs is there. Raises SettingsError."""
-    parsed = ModelName.parse(name, settings.model_url)
+    parsed = ModelName.parse(name)
     target = Target(parsed, _PROVIDERS[parsed.provider], settings)
     provider = target.provider
     if parsed.url and provider.url is None:

@@ -58,7 +58,7 @@ from assistant.doors.workers import Workers
 from assistant.schema import Answer, Claim
 from assistant.settings import Settings
 from indexing.errors import DatelineError
-from indexing.reading.read import SUPPORTED
+from indexing.reading.read import MAX_FILE_MB, SUPPORTED
 from indexing.schema import SourceInfo
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def mount(
     uploads = config.features.spontaneous_file_upload
     assert uploads is not None
     uploads.accept = {kind: sorted(SUPPORTED) for kind in TYPES}
-    uploads.max_size_mb = settings.max_file_mb
+    uploads.max_size_mb = MAX_FILE_MB
     sign_in.register(app, settings)
 
     # Only now: it reads `allow_origins` as it is imported.

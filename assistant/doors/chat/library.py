@@ -30,6 +30,7 @@ from assistant.doors.conversation import Conversation, limits_from
 from assistant.doors.show.json import citation_from_json, has_words
 from assistant.doors.show.page import article_view, source_view
 from assistant.language.marks import short_date
+from assistant.service import QUOTED
 from assistant.settings import QUOTES
 from indexing.errors import DatelineError, SettingsError
 from indexing.schema import SourceInfo
@@ -108,7 +109,7 @@ async def open_library() -> None:
     props = {
         **await asyncio.to_thread(library(), ""),
         "engines": engines,
-        "quotes": page.settings.max_quotes,
+        "quotes": QUOTED,
         "limits": limits.to_json(),
     }
     await open_panel("Library", props, say("library_title"))

@@ -39,6 +39,8 @@ from indexing.errors import DatelineError
 log = logging.getLogger(__name__)
 
 CALLBACK = "/auth/oidc/callback"
+PROVIDER = "single sign-on"
+"""What the button says after "Continue with"."""
 _SOCKET = "/ws/socket.io"
 _TRIP = "dateline-trip"
 _address: ContextVar[str] = ContextVar("_address", default="")
@@ -155,7 +157,7 @@ def _signing_out(people: People) -> Any:
 
 def _with_provider(app: FastAPI, settings: Settings, people: People, reception: Reception) -> None:
     class Button(oauth_providers.OAuthProvider):
-        id = settings.oidc_name
+        id = PROVIDER
 
         def is_configured(self) -> bool:
             return True
@@ -185,7 +187,7 @@ def _with_provider(app: FastAPI, settings: Settings, people: People, reception: 
 
     @app.get("/auth/oauth/{rest:path}")
     async def depart(rest: str, request: Request) -> Response:
-        if rest != settings.oidc_name:
+        if rest != PROVIDER:
             raise HTTPException(404)
         address, kept = reception.depart(returning(request))
         response = RedirectResponse(address, status_code=303)

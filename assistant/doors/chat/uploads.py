@@ -27,19 +27,19 @@ from assistant.doors.chat.session import (
 from assistant.doors.chat.words import say
 from assistant.doors.show.markdown import escape_markdown
 from indexing.errors import DatelineError
-from indexing.reading.read import SUPPORTED
+from indexing.reading.read import BYTES_PER_MB, MAX_FILE_MB, SUPPORTED
 from indexing.schema import SourceInfo
 
 
 def check_upload(file: UploadFile, spec: object = None) -> None:
     """Raises ValueError, which the page shows, for a file that is not even to be received."""
-    name, most = file.filename or "", the_page().settings.max_file_mb
+    name = file.filename or ""
     if Path(name).suffix.lower() not in SUPPORTED:
         raise ValueError(say("upload_type", types=", ".join(sorted(SUPPORTED))))
     if not file.size:
         raise ValueError(say("upload_empty"))
-    if file.size > most * 1_000_000:
-        raise ValueError(say("upload_size", most=most))
+    if file.size > MAX_FILE_MB * BYTES_PER_MB:
+        raise ValueError(say("upload_size", most=MAX_FILE_MB))
 
 
 async def name_after(files: list[str]) -> None:

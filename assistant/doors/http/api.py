@@ -54,7 +54,7 @@ class Api:
 
     @property
     def asking(self) -> Asking:
-        return Asking(self.assistant, self.settings, self.workers)
+        return Asking(self.assistant, self.workers)
 
     def items(self, asked: requests.Ask, engine: str) -> AsyncGenerator[Claim | Answer, None]:
         """The verified claims and then the answer. Raises as `Asking.items` does."""

@@ -13,6 +13,7 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assistant.doors import asking
 from assistant.doors.http.problems import Problem, problem_of
 from assistant.doors.http.watch import Watch
 from assistant.doors.paths import GATED, is_api, is_below
@@ -45,7 +46,6 @@ class Gate:
 
     def __init__(self, app: ASGIApp, settings: Settings, watch: Watch) -> None:
         self._app = app
-        self._settings = settings
         self._watch = watch
         self._keys = Keys(settings)
         self._most = settings.requests_per_minute
@@ -75,7 +75,7 @@ class Gate:
             key = self._admit(scope, headers)
             by = key.name if key else ""
             # A stream ends itself before that, and says so.
-            async with asyncio.timeout(self._settings.request_timeout_s + 1):
+            async with asyncio.timeout(asking.LONGEST_S + 1):
                 await self._app(scope, await _read(receive, headers), send_noted)
         except Exception as exc:  # noqa: BLE001 - whatever fails is answered as a Problem
             problem = problem_of(exc)

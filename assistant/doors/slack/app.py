@@ -84,13 +84,6 @@ def check(settings: Settings) -> None:
             "Slack needs DATELINE_SLACK_APP_TOKEN for Socket Mode, or DATELINE_SLACK_SIGNING_SECRET "
             "for events over HTTP; neither is set"
         )
-    if not re.fullmatch(
-        r"https://[^\s/@]+(/\S*)?|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/\S*)?",
-        settings.slack_url,
-    ):
-        raise SettingsError(
-            f"DATELINE_SLACK_URL must be an address with https://, got {settings.slack_url!r}"
-        )
     channels(settings.slack_channels)
 
 
@@ -121,7 +114,7 @@ class SlackDoor:
     ) -> None:
         self._settings = settings
         self._assistant = assistant
-        self._asking = Asking(assistant, settings, workers)
+        self._asking = Asking(assistant, workers)
         self._kept = Kept(conversations)
         self._channels = channels(settings.slack_channels)
         self._seen = Seen()

@@ -31,6 +31,8 @@ from indexing.errors import DatelineError, SettingsError
 
 log = logging.getLogger(__name__)
 
+API = "https://slack.com/api/"
+"""The root of Slack's Web API."""
 MOST_RETRIES = 20
 """How often a call that Slack found too many is made again, each time after the wait it asked for."""
 TIMEOUT_S = 30
@@ -72,7 +74,7 @@ class Client:
     def _new_client(self, token: str | None) -> AsyncWebClient:
         return AsyncWebClient(
             token=token,
-            base_url=self._settings.slack_url,
+            base_url=API,
             timeout=TIMEOUT_S,
             logger=_quiet_logger(),
             retry_handlers=[
@@ -142,8 +144,8 @@ class Client:
                 "at https://api.slack.com/apps, and see that the app is installed"
             )
         return DatelineError(
-            f"Slack cannot be reached at {self._settings.slack_url} ({type(error).__name__}); "
-            "see whether this machine is online, and DATELINE_SLACK_URL"
+            f"Slack cannot be reached at {API} ({type(error).__name__}); "
+            "see whether this machine is online"
         )
 
 

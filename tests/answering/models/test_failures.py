@@ -42,7 +42,7 @@ FAULTS: dict[Fault, tuple[str, int]] = {
 def test_a_fault_is_told_in_words_of_its_own(fault: Fault, protocol: str) -> None:
     said, requests = FAULTS[fault]
     with serving(Script(SAID, fault=fault)) as server:
-        model = opened(server, protocol, model_retries=requests - 1 or int(fault != "silent"))
+        model = opened(server, protocol, RETRIES=requests - 1 or int(fault != "silent"))
         message = failure(model)
         assert is_free(server)
     where = {"host": server.host, "protocol": protocol, "name": f"{protocol}:local"}
@@ -85,7 +85,7 @@ def test_a_whole_call_has_a_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chat_model, "CEILING", 1)
     read: list[str] = []
     with serving(Script(SAID, pace_s=0.05, fault="endless")) as server:
-        with pytest.raises(ModelError, match="took longer than 1 s over one answer; lower"):
+        with pytest.raises(ModelError, match="took longer than 1 s over one answer; choose"):
             read.extend(opened(server).stream(ASKED))
         assert is_free(server)
     assert "".join(read).startswith(SAID)
@@ -103,7 +103,7 @@ def test_a_call_that_failed_before_its_first_word_is_made_again(
     fault: Fault, protocol: str
 ) -> None:
     with serving(Script(SAID, fault=fault, fail_first=2)) as server:
-        model = opened(server, protocol, model_retries=2)
+        model = opened(server, protocol, RETRIES=2)
         assert model.complete(ASKED) == SAID
     assert len(server.requests) == 3
     assert model.usage.calls == 1
@@ -111,12 +111,12 @@ def test_a_call_that_failed_before_its_first_word_is_made_again(
 
 def test_a_silent_server_is_asked_again() -> None:
     with serving(Script(SAID, fault="silent", fail_first=1)) as server:
-        assert opened(server, model_retries=1).complete(ASKED) == SAID
+        assert opened(server, RETRIES=1).complete(ASKED) == SAID
 
 
 def test_a_call_is_made_again_no_more_often_than_is_set() -> None:
     with serving(Script(SAID, fault="HTTP 503")) as server:
-        assert "answered HTTP 503" in failure(opened(server, model_retries=2))
+        assert "answered HTTP 503" in failure(opened(server, RETRIES=2))
     assert len(server.requests) == 3
 
 
@@ -126,7 +126,7 @@ def test_a_server_is_given_the_time_it_asks_for() -> None:
     for asked, at_least in (("1", 1.0), (soon, 0.0)):
         fails_once = Script(SAID, fault="HTTP 429", fail_first=1, retry_after=asked)
         with serving(fails_once) as server:
-            assert opened(server, model_retries=1).complete(ASKED) == SAID
+            assert opened(server, RETRIES=1).complete(ASKED) == SAID
         assert time.monotonic() - begun >= at_least
 
 
@@ -135,7 +135,7 @@ def test_a_server_is_given_the_time_it_asks_for() -> None:
 )
 def test_a_server_that_asks_for_more_time_than_there_is_is_not_asked_again(asked: str) -> None:
     with serving(Script(SAID, fault="HTTP 503", retry_after=asked)) as server:
-        assert "answered HTTP 503; it asks to wait" in failure(opened(server, model_retries=2))
+        assert "answered HTTP 503; it asks to wait" in failure(opened(server, RETRIES=2))
     assert len(server.requests) == 1
 
 

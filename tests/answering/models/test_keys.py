@@ -21,6 +21,7 @@ from chat_models import (
 from langchain_core.tracers.langchain import wait_for_all_tracers
 from scripted_model import Fault, Script, serving
 
+from assistant.answering.models import call
 from assistant.answering.models.call import open_chat_model
 from assistant.answering.models.names import ModelName
 from indexing.errors import ModelError
@@ -55,6 +56,7 @@ def test_neither_a_key_nor_a_password_is_ever_shown(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr(call, "RETRIES", 0)
     shown: list[object] = []
     with caplog.at_level(logging.DEBUG), serving(Script(SAID, fault=fault)) as server:
         for user in ("", "jo:hunter%202@"):

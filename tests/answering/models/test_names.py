@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tomllib
 import traceback
-from dataclasses import replace
 
 import pytest
 from chat_models import KEY, SETTINGS
@@ -22,24 +21,24 @@ from indexing.errors import SettingsError
 
 
 @pytest.mark.parametrize(
-    ("text", "default_url", "expected"),
+    ("text", "expected"),
     [
-        ("openai:gpt-5", "", ("openai", "gpt-5", None)),
-        (" OpenAI : gpt-5 ", "", ("openai", "gpt-5", None)),
-        ("google-genai:gemini-3", "", ("google_genai", "gemini-3", None)),
-        ("ollama:llama3.2:3b", "", ("ollama", "llama3.2:3b", None)),
-        ("ollama:llama3.2", "http://box:11434", ("ollama", "llama3.2", "http://box:11434")),
-        ("openai:m@https://h/v1", "http://box", ("openai", "m", "https://h/v1")),
-        ("openai:m@http://u:p@h:1/v1", "", ("openai", "m", "http://u:p@h:1/v1")),
-        ("openai:qwen@q4_k_m", "", ("openai", "qwen@q4_k_m", None)),
-        ("openai:qwen@q4@http://[::1]:8/v1", "", ("openai", "qwen@q4", "http://[::1]:8/v1")),
-        ("openai:@cf/meta/llama", "", ("openai", "@cf/meta/llama", None)),
+        ("openai:gpt-5", ("openai", "gpt-5", None)),
+        (" OpenAI : gpt-5 ", ("openai", "gpt-5", None)),
+        ("google-genai:gemini-3", ("google_genai", "gemini-3", None)),
+        ("ollama:llama3.2:3b", ("ollama", "llama3.2:3b", None)),
+        ("ollama:llama3.2@http://box:11434", ("ollama", "llama3.2", "http://box:11434")),
+        ("openai:m@https://h/v1", ("openai", "m", "https://h/v1")),
+        ("openai:m@http://u:p@h:1/v1", ("openai", "m", "http://u:p@h:1/v1")),
+        ("openai:qwen@q4_k_m", ("openai", "qwen@q4_k_m", None)),
+        ("openai:qwen@q4@http://[::1]:8/v1", ("openai", "qwen@q4", "http://[::1]:8/v1")),
+        ("openai:@cf/meta/llama", ("openai", "@cf/meta/llama", None)),
     ],
 )
 def test_a_name_is_a_provider_a_model_and_maybe_a_url(
-    text: str, default_url: str, expected: tuple[str, str, str | None]
+    text: str, expected: tuple[str, str, str | None]
 ) -> None:
-    name = ModelName.parse(text, default_url)
+    name = ModelName.parse(text)
     assert (name.provider, name.model, name.url) == expected
     assert str(name) == f"{expected[0]}:{expected[1]}"
     assert (name.url or "http") not in repr(name).replace(str(expected[1]), "")
@@ -81,13 +80,6 @@ def test_a_malformed_name_is_told_in_words(text: str, said: str) -> None:
         is_ready(text, SETTINGS)
     assert said in str(caught.value)
     assert "hidden" not in "".join(traceback.format_exception(caught.value))
-
-
-@pytest.mark.parametrize("url", ["127.0.0.1:8080", "hidden:hidden@127.0.0.1:8080"])
-def test_a_malformed_default_url_is_told_by_its_variable(url: str) -> None:
-    with pytest.raises(SettingsError, match="DATELINE_MODEL_URL must begin with http") as caught:
-        open_chat_model("openai:m", replace(SETTINGS, model_url=url))
-    assert "hidden" not in str(caught.value)
 
 
 def test_usage_adds_up_what_is_known() -> None:

@@ -39,7 +39,7 @@ def test_a_reply_comes_in_its_pieces_and_its_cost_is_counted(protocol: str) -> N
 @every_protocol
 def test_the_messages_and_the_limits_are_sent_as_they_are(protocol: str) -> None:
     with serving(SAID) as server:
-        opened(server, protocol, model_tokens=77).complete(ASKED)
+        opened(server, protocol).complete(ASKED)
         opened(server, protocol).complete(ASKED, max_tokens=33)
     first, second = server.requests
     roles = {"human": "user", "ai": "assistant", "system": "system"}
@@ -49,7 +49,7 @@ def test_the_messages_and_the_limits_are_sent_as_they_are(protocol: str) -> None
         sent = sent[1:]
     assert [{k: m[k] for k in ("role", "content")} for m in first["messages"]] == sent
     assert first["stream"] is True
-    for request, most in ((first, 77), (second, 33)):
+    for request, most in ((first, 600), (second, 33)):
         options = request["options"] if protocol == "ollama" else request
         assert options["num_predict" if protocol == "ollama" else "max_tokens"] == most
         assert options["temperature"] == 0
@@ -118,7 +118,7 @@ def test_a_model_can_be_called_where_an_event_loop_runs() -> None:
 
 def test_calls_of_many_threads_are_counted_together() -> None:
     with serving(SAID) as server:
-        model = opened(server, model_concurrency=8)
+        model = opened(server, AT_ONCE=8)
         with ThreadPoolExecutor(8) as pool:
             replies = list(pool.map(lambda _: model.complete(ASKED), range(24)))
     assert replies == [SAID] * 24

@@ -134,8 +134,8 @@ def written(tmp_path_factory: pytest.TempPathFactory, model: ScriptedModel) -> I
     with running(
         [*command, "--index", str(index / "i")],
         folder,
+        [f"assistant.answering.models.call.AT_ONCE={LEAVING + STOPPING}"],
         DATELINE_MODEL=f"openai:slow@{model.url}",
-        DATELINE_MODEL_CONCURRENCY=str(LEAVING + STOPPING),
         DATELINE_MODEL_TIMEOUT_S="600",
     ) as started:
         yield started

@@ -119,7 +119,6 @@ def trusting(
         "DATELINE_OIDC_ISSUER": provider.issuer,
         "DATELINE_OIDC_CLIENT_ID": CLIENT,
         "DATELINE_OIDC_CLIENT_SECRET": SECRET,
-        "DATELINE_OIDC_NAME": "the Example login",
         "DATELINE_OIDC_ALLOW": "*@example.org",
     }
     with server(tmp_path_factory, settings, **others) as started:
@@ -512,7 +511,7 @@ def test_the_provider_signs_in_and_the_page_signs_out(
 ) -> None:
     page = visit(trusting)
     page.wait_for_url("**/login")
-    page.get_by_role("button", name="Continue with The Example login").click()
+    page.get_by_role("button", name="Continue with Single sign-on").click()
     page.locator("#chat-input").wait_for()
     page.locator("#user-nav-button").click()
     expect(page.get_by_role("menu").get_by_text("Anna Berg", exact=True)).to_be_visible()
@@ -550,7 +549,7 @@ def test_a_refusal_is_a_sentence_on_the_login_page(
 
 def test_the_way_back_from_the_provider_works_once(trusting: Running, honest: Provider) -> None:
     with client(trusting) as browsing:
-        away = browsing.get("/auth/oauth/the Example login")
+        away = browsing.get("/auth/oauth/single sign-on")
         assert away.status_code == 303
         assert away.headers["location"].startswith(f"{honest.issuer}/authorize?")
         trip = away.headers["set-cookie"].lower()

@@ -73,9 +73,9 @@ def test_an_empty_question_is_bad_usage(briefs: Settings, name: str, question: s
         ("DATELINE_PORT", "70000"),
         ("DATELINE_PORT", ""),
         ("DATELINE_PORT", "²"),
-        ("DATELINE_PASSAGE_CHARS", "0"),
-        ("DATELINE_MAX_QUOTES", "0"),
-        ("DATELINE_MAX_FILE_MB", "-1"),
+        ("DATELINE_THREADS", "0"),
+        ("DATELINE_THREADS", "-1"),
+        ("DATELINE_MODEL_TIMEOUT_S", "0"),
         ("DATELINE_THREADS", "1.5"),
         ("DATELINE_INDEX", " "),
         ("DATELINE_ENGINE", "oracle"),
@@ -144,6 +144,15 @@ def test_doctor_says_what_to_do_when_there_is_no_corpus() -> None:
     assert found["corpus"]["state"] != "ok"
     assert "DATELINE_CORPUS" in found["corpus"]["says"]
     assert found["index"]["state"] == "todo"
+
+
+def test_doctor_names_the_variables_that_are_no_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATELINE_MODEL_RETRIES", "3")
+    found = {finding["check"]: finding for finding in dateline("doctor", "--json").json}
+    assert found["settings"]["state"] == "todo"
+    assert "DATELINE_MODEL_RETRIES" in found["settings"]["says"]
 
 
 def test_doctor_finds_nothing_to_do_where_all_is_well(

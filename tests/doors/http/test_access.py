@@ -122,7 +122,10 @@ def test_each_key_and_each_address_may_ask_so_often(tmp_path: Path) -> None:
 
 
 def test_too_many_at_once_are_turned_away_at_once(tmp_path: Path) -> None:
-    with scripted_server(tmp_path, DATELINE_MOST_WAITING="2") as started, client(started) as api:
+    with (
+        scripted_server(tmp_path, ["assistant.doors.asking.MOST_UNDER_WAY=2"]) as started,
+        client(started) as api,
+    ):
         answers: list[httpx.Response] = []
 
         def ask() -> None:
@@ -151,7 +154,7 @@ def test_too_many_at_once_are_turned_away_at_once(tmp_path: Path) -> None:
 
 def test_a_request_that_is_too_large_or_takes_too_long_is_given_up(tmp_path: Path) -> None:
     with (
-        scripted_server(tmp_path, DATELINE_REQUEST_TIMEOUT_S="1") as started,
+        scripted_server(tmp_path, ["assistant.doors.asking.LONGEST_S=1"]) as started,
         client(started) as api,
     ):
         large = json.dumps({"question": "Missing?", "id": "x" * 1_000_000}).encode()

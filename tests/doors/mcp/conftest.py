@@ -22,7 +22,7 @@ from assistant.settings import Settings
 def address(briefs: Settings) -> Iterator[str]:
     """A web server with the endpoint at /mcp, mounted as the chat page's server does it."""
     assistant, workers = open_assistant(briefs), Workers()
-    with serving(mcp.Endpoint(mcp.create(assistant, briefs, workers))) as url:
+    with serving(mcp.Endpoint(mcp.create(assistant, workers))) as url:
         yield url
     workers.close()
     assistant.close()

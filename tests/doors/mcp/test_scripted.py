@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -21,7 +21,7 @@ from mcp_client import ACCEPTS, PRIVATE, message, read, serving
 from repository import write_files
 from running import PATIENCE_S
 
-from assistant.doors import mcp
+from assistant.doors import asking, mcp
 from assistant.doors.workers import Workers
 from assistant.schema import Answer, Claim
 from assistant.settings import Settings
@@ -54,10 +54,10 @@ class Slow(ScriptedAssistant):
 Act = Callable[[ClientSession], Any]
 
 
-def in_memory(assistant: object, act: Act, settings: Settings | None = None) -> Any:
+def in_memory(assistant: object, act: Act) -> Any:
     """What `act` gives, done with a client of the server of `assistant`."""
     workers = Workers()
-    server = mcp.create(assistant, settings or Settings(), workers)
+    server = mcp.create(assistant, workers)
 
     async def run() -> Any:
         async with create_connected_server_and_client_session(server) as session:
@@ -101,22 +101,23 @@ def test_an_error_of_ours_is_told_as_it_is() -> None:
     assert (result.isError, read(result)) == (True, "the key is missing.")
 
 
-def test_an_answer_that_takes_too_long_is_given_up() -> None:
+def test_an_answer_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow({}, {})
-    settings = replace(Settings(), request_timeout_s=1)
-    result = in_memory(slow, calls("ask", question="q"), settings)
+    monkeypatch.setattr(asking, "LONGEST_S", 1)
+    result = in_memory(slow, calls("ask", question="q"))
     assert (result.isError, read(result)) == (True, "there was no answer within 1 s.")
     assert slow.ended.wait(PATIENCE_S)
 
 
-def test_with_too_many_under_way_the_next_is_turned_away() -> None:
-    settings = replace(Settings(), most_waiting=1, request_timeout_s=1)
+def test_with_too_many_under_way_the_next_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "MOST_UNDER_WAY", 1)
+    monkeypatch.setattr(asking, "LONGEST_S", 1)
 
     async def two(session: ClientSession) -> list[str]:
         asks = [session.call_tool("ask", {"question": "q"}) for _ in range(2)]
         return sorted(read(result) for result in await asyncio.gather(*asks))
 
-    told = in_memory(Slow({}, {}), two, settings)
+    told = in_memory(Slow({}, {}), two)
     assert told[0] == "there was no answer within 1 s."
     assert told[1] == "too many answers are under way already; try again in a moment."
 
@@ -147,7 +148,7 @@ def test_the_log_of_the_server_can_hold_what_was_asked() -> None:
     raw = "The bridge closed."
     workers = Workers()
     assistant = scripted({"a.txt": raw}, q=answered("The bridge closed. [1]", cited(raw, raw)))
-    endpoint = mcp.Endpoint(mcp.create(assistant, Settings(), workers))
+    endpoint = mcp.Endpoint(mcp.create(assistant, workers))
 
     class Noting(mcp.Endpoint):
         def __init__(self) -> None:
@@ -168,7 +169,7 @@ def test_the_log_of_the_server_can_hold_what_was_asked() -> None:
 
 def test_who_hangs_up_ends_the_work() -> None:
     slow, workers = Slow({}, {}), Workers()
-    server = mcp.create(slow, Settings(), workers)
+    server = mcp.create(slow, workers)
     with serving(mcp.Endpoint(server)) as url:
 
         async def hangs_up() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from repository import ROOT
+from running import ALTERED
 from slack_desk import direct, opened
 from slack_server import (
     APP_TOKEN,
@@ -63,14 +64,14 @@ def test_the_command_answers_until_it_is_interrupted(briefs: Settings, tmp_path:
     async def run() -> None:
         async with slack_server() as slack:
             process = await asyncio.create_subprocess_exec(
-                *[sys.executable, "-m", "assistant.doors.cli", "slack"],
+                *[sys.executable, ALTERED, f"assistant.doors.slack.client.API={slack.api}"],
+                *["-m", "assistant.doors.cli", "slack"],
                 *["--corpus", str(ROOT / "corpus"), "--index", str(briefs.index)],
                 cwd=tmp_path,
                 env={
                     "PYTHONPATH": str(ROOT),
                     "DATELINE_SLACK_BOT_TOKEN": BOT_TOKEN,
                     "DATELINE_SLACK_APP_TOKEN": APP_TOKEN,
-                    "DATELINE_SLACK_URL": slack.api,
                 },
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

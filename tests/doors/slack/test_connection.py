@@ -24,7 +24,7 @@ from slack_server import (
     slack_server,
 )
 
-from assistant.doors.slack import app, blocks
+from assistant.doors.slack import app, blocks, client
 from assistant.doors.workers import Workers
 from assistant.keeping.conversations import open_conversations
 from assistant.settings import Settings
@@ -179,8 +179,6 @@ def test_both_ways_may_be_open(stage: Stage) -> None:
         ({"slack_app_token": "xoxb-mistaken"}, "DATELINE_SLACK_APP_TOKEN"),
         ({"slack_signing_secret": ""}, "DATELINE_SLACK_SIGNING_SECRET"),
         ({"slack_channels": "news"}, "DATELINE_SLACK_CHANNELS"),
-        ({"slack_url": "http://slack.example/api/"}, "DATELINE_SLACK_URL"),
-        ({"slack_url": "slack"}, "DATELINE_SLACK_URL"),
     ],
 )
 def test_settings_that_cannot_serve_slack_are_named(
@@ -242,12 +240,13 @@ def test_no_token_is_logged(stage: Stage, caplog: pytest.LogCaptureFixture) -> N
         assert token not in caplog.text
 
 
-def test_making_a_door_asks_slack_nothing(settings: Settings) -> None:
+def test_making_a_door_asks_slack_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def run() -> None:
         async with slack_server() as slack:
-            chosen = replace(
-                settings, slack_bot_token=BOT_TOKEN, slack_app_token=APP_TOKEN, slack_url=slack.api
-            )
+            monkeypatch.setattr(client, "API", slack.api)
+            chosen = replace(settings, slack_bot_token=BOT_TOKEN, slack_app_token=APP_TOKEN)
             # In another thread, where no event loop runs: as a server makes it before it serves.
             door = await asyncio.to_thread(app.create, chosen, scripted(), workers, conversations)
             assert slack.calls == []

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -267,7 +265,7 @@ def test_markup_is_blanked_and_furniture_inside_it_found() -> None:
     ],
     ids=["prose", "dots", "spaces", "one word", "lines", "near misses"],
 )
-def test_five_million_characters_take_seconds(raw: str) -> None:
-    began = time.process_time()
-    clean(document(raw))
-    assert time.process_time() - began < 10  # some two on the build machine
+def test_five_million_characters_are_cleaned(raw: str) -> None:
+    """In some 2 s on an idle core; what is not linear meets the test's time-out."""
+    text, _ = clean(document(raw))
+    assert len(text) == len(raw)

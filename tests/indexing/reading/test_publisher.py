@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from assistant.settings import Settings
 from indexing.reading.clean import clean
 from indexing.reading.publisher import publisher
 from indexing.reading.read import read_documents
@@ -286,7 +284,7 @@ def test_neither_prose_nor_the_files_name_is_asked() -> None:
 def test_an_article_is_prepared_with_its_publisher(tmp_path: Path) -> None:
     raw = f"# Quay reopened\n\nQuayCrunch, 2026-02-05 | By Ida Lund | news\n\n{BODY}"
     (read,), _ = read_documents("a.md", raw.encode())
-    assert prepare(read, Settings(index=tmp_path), "m").article.publisher == "QuayCrunch"
+    assert prepare(read, "m").article.publisher == "QuayCrunch"
 
 
 PIECES = [
@@ -318,9 +316,7 @@ def test_nothing_raises(raw: str, text: str, marked: list[tuple[int, int]]) -> N
     ["word ", "A", "A ", "A.", ". ", "(", "A (", "© 2026 ", "the post A ", "Source: ", "a-", "| ", "\n", "A, ",
      "5 Feb 2026, ", "read the full full ", "A of the "],
 )  # fmt: skip
-def test_a_long_text_takes_no_time(piece: str) -> None:
-    raw = piece * (2_000_000 // len(piece))
-    made = document(raw)
-    started = perf_counter()
-    publisher(made, raw)
-    assert perf_counter() - started < 3
+def test_a_long_text_is_read_in_linear_time(piece: str) -> None:
+    """In well under 3 s; what is not linear meets the test's time-out."""
+    raw = piece * (20_000_000 // len(piece))
+    publisher(document(raw), raw)

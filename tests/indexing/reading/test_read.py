@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from reportlab.pdfgen.canvas import Canvas
 
 from indexing.errors import CorpusError, UnreadableFile
-from indexing.reading.read import list_files, read_bytes, read_documents
+from indexing.reading.read import BYTES_PER_MB, MAX_FILE_MB, list_files, read_bytes, read_documents
 from indexing.schema import Document
 
 PROSE = "The harbour board approved the new ferry line on Tuesday, after a long debate. "
@@ -182,10 +182,10 @@ def test_a_file_that_cannot_be_read_says_why(
         "folder.txt": "a folder",
         "missing.txt": "does not exist",
         "broken.txt": "broken link",
-        "big.txt": r"200\.0 MB, the limit is 50 MB; raise DATELINE_MAX_FILE_MB",
+        "big.txt": r"200\.0 MB, the limit is 50 MB; split it",
     }.items():
         with pytest.raises(UnreadableFile, match=reason):
-            read_bytes(tmp_path / name, max_mb=50)
+            read_bytes(tmp_path / name)
 
     def denied(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
@@ -193,12 +193,12 @@ def test_a_file_that_cannot_be_read_says_why(
     monkeypatch.setattr(Path, "read_bytes", denied)
     (tmp_path / "secret.txt").write_text("text")
     with pytest.raises(UnreadableFile, match="permission denied"):
-        read_bytes(tmp_path / "secret.txt", max_mb=50)
+        read_bytes(tmp_path / "secret.txt")
 
 
 def test_a_file_of_the_size_of_the_limit_is_read(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(b"x" * 1_000_000)
-    assert len(read_bytes(tmp_path / "a.txt", max_mb=1)) == 1_000_000
+    (tmp_path / "a.txt").write_bytes(b"x" * MAX_FILE_MB * BYTES_PER_MB)
+    assert len(read_bytes(tmp_path / "a.txt")) == 50_000_000
 
 
 # --- decoding -------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
-from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -475,11 +474,7 @@ def test_days_are_put_in_words_and_in_iso_form(
     ],
 )
 def test_a_long_sentence_takes_linear_time(line: str) -> None:
-    def seconds(size: int) -> float:
-        text = line * (size // len(line))
-        start = perf_counter()
-        time_expressions(text, [Sentence(0, len(text))], THURSDAY)
-        publication(document(text), text)
-        return perf_counter() - start
-
-    assert seconds(200_000) < 10 * max(seconds(50_000), 0.1)  # quadratic time would take 16 times
+    """What is not linear meets the test's time-out."""
+    text = line * (1_000_000 // len(line))
+    time_expressions(text, [Sentence(0, len(text))], THURSDAY)
+    publication(document(text), text)
