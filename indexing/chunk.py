@@ -15,8 +15,6 @@ from itertools import pairwise
 from indexing.schema import Passage, Sentence, Span
 from indexing.times.calendar import SHORT_DAYS, SHORT_MONTHS
 
-PASSAGE_CHARS = 800
-"""The size of the passages of an index: the bundled embedder reads some 1,000 of a text."""
 LONGEST_SENTENCE = 1000
 """A longer sentence is cut, at a clause or a space where there is one."""
 

@@ -23,7 +23,7 @@ from indexing.reading import clean, publisher, read
 from indexing.reading.published import publication
 from indexing.schema import Article, Document, Failure, Passage, SyncReport
 from indexing.settings import IndexSettings
-from indexing.store import vectors
+from indexing.store import tables, vectors
 from indexing.store.tables import FILE_NAME, fingerprint, processing, storage_errors
 from indexing.store.writer import CatalogWriter, PreparedArticle, PreparedPassage
 from indexing.times.expressions import time_expressions
@@ -45,7 +45,7 @@ def prepare(document: Document, model: str) -> PreparedArticle:
     text, boilerplate = clean.clean(document)
     metadata = dict(document.metadata)
     published, published_from = publication(document, text)
-    cut = chunk.passages(document.source, document.raw, text, boilerplate, chunk.PASSAGE_CHARS)
+    cut = chunk.passages(document.source, document.raw, text, boilerplate, tables.PASSAGE_CHARS)
     article = Article(
         source=document.source,
         raw=document.raw,

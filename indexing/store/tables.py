@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from indexing import chunk
 from indexing.errors import IndexMismatch, IndexMissing, IndexStorage
 
 T = TypeVar("T")
@@ -21,6 +20,9 @@ FILE_NAME = "catalog.sqlite"
 TEXT_VERSION = "2"
 """Raise it when reading, cleaning, dating or cutting gives other results: every file is then read
 anew, and only texts that came out differently are embedded."""
+
+PASSAGE_CHARS = 800
+"""The size of the passages of an index: the bundled embedder reads some 1,000 of a text."""
 
 SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -62,7 +64,7 @@ CREATE VIRTUAL TABLE passage_text USING fts5(
 
 def processing() -> str:
     """How texts are processed: indexes that differ in it hold other passages."""
-    return f"{TEXT_VERSION}/{chunk.PASSAGE_CHARS}"
+    return f"{TEXT_VERSION}/{PASSAGE_CHARS}"
 
 
 def fingerprint(data: bytes, processed: str) -> str:

@@ -16,7 +16,7 @@ from scripted_judge import scripted_judge
 
 from assistant.doors.cli import main
 from eval.cases import load_set
-from indexing import chunk
+from indexing.store import tables
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +84,7 @@ def test_the_gate_names_the_setting_that_changed(
     own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert evaluate("--update-baseline") == 0
-    monkeypatch.setattr(chunk, "PASSAGE_CHARS", 200)
+    monkeypatch.setattr(tables, "PASSAGE_CHARS", 200)
     assert evaluate("--gate") == 1
     assert "passage_chars is 200, was 800" in capsys.readouterr().out
 

@@ -31,9 +31,9 @@ from eval.gate import (
 )
 from eval.model_use import Did, Work
 from eval.run import Key, Run, default_index, run_set, run_to_lines
-from indexing import chunk
 from indexing.errors import IndexBusy, SettingsError
 from indexing.schema import Filters
+from indexing.store import tables
 from indexing.sync import sync
 
 
@@ -413,7 +413,7 @@ def test_passages_a_quarter_as_long_fail_the_gate_until_they_are_meant(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(chunk, "PASSAGE_CHARS", 200)
+    monkeypatch.setattr(tables, "PASSAGE_CHARS", 200)
     now = part_of(asked, replace(settings, index=tmp_path / "index"))
     verdict = judge_run(now, [before], {})
     assert "passage_chars is 200, was 800" in verdict.failures[0].says
