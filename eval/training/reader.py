@@ -46,7 +46,11 @@ MORE = 0.5
 """How often a second window is offered."""
 OTHERS = 0.3
 """Share of the questions of squad2_train and clapnq that go into an epoch."""
-ALONE, SPAN, KIND = 0.3, 0.3, 0.1
+EXCHANGED = 0.08
+"""Share of the questions that are asked of another name or number than the windows tell of."""
+RELATIVE = 0.6
+"""Of those that ask for a day the window names, the share where it counts to it instead."""
+ALONE, SPAN, KIND = 0.3, 0.3, 0.2
 """What the other losses count beside the softmax."""
 SAVE_EVERY = 600.0
 Group = list[Read]
@@ -94,10 +98,15 @@ def epoch_of(
     rng = random.Random(reader_data.SEED + epoch)
     groups: list[Group] = []
     for n, (articles, every) in enumerate(found):
+        names = reader_data.names_of(every)
         drawn = every if n == 0 else rng.sample(every, round(OTHERS * len(every)))
         for asked in drawn:
             windows = reader_data.offered(asked, articles, rng, MORE)
-            question = reader_data.as_typed(asked.question, rng)
+            if rng.random() < RELATIVE:
+                reader_data.made_relative(windows, rng)
+            if rng.random() < EXCHANGED:
+                reader_data.exchanged(windows, names, rng)
+            question = reader_data.as_typed(windows[0].question, rng)
             for window in windows:
                 window.question = question
             groups.append([encoder.read(window) for window in windows])
@@ -138,7 +147,7 @@ def losses(model: PassageReader, batch: Sequence[Group], device: str) -> dict[st
         "list": _listwise(scores, labels, group, len(batch)) / len(batch),
         "alone": alone / len(batch),
         "span": _spans(tokens, sentence, reads) / len(batch),
-        "kind": _kinds(kind, batch, device),
+        "kind": _kinds(reader_model.question_kind(kind, types, mask), batch, device),
     }
 
 

@@ -342,6 +342,76 @@ def offered(
     return found
 
 
+_NAME = re.compile(r"(?<=\s)[A-Z][\w-]*[a-z](?:\s+[A-Z][\w-]*[a-z])*|(?<=\s)\d+(?:[.,]\d+)*")
+
+
+def names_of(every: Sequence[Asked]) -> list[str]:
+    """The names and numbers of the questions, each once."""
+    return sorted({name for asked in every for name in _NAME.findall(asked.question)})
+
+
+def exchanged(windows: Sequence[Window], names: Sequence[str], rng: random.Random) -> bool:
+    """Asks of another thing than the windows tell of: one name or number of the question that they
+    hold is made another, by a word or a digit where it has several. Then nothing answers."""
+    question = windows[0].question
+    told = " ".join([text for w in windows for text in (w.title, *w.sentences)])
+    found = [m for m in _NAME.finditer(question) if m.group() in told]
+    if not found:
+        return False
+    match = rng.choice(found)
+    other = _another(match.group(), names, rng)
+    if other in told:
+        return False
+    for window in windows:
+        window.question = question[: match.start()] + other + question[match.end() :]
+        window.labels, window.span = [0] * len(window.labels), None
+    return True
+
+
+def _another(name: str, names: Sequence[str], rng: random.Random) -> str:
+    if name[0].isdigit():
+        at = rng.choice([n for n, c in enumerate(name) if c.isdigit()])
+        digit = rng.choice([d for d in "123456789" if d != name[at]])
+        return name[:at] + digit + name[at + 1 :]
+    parts = name.split()
+    drawn = rng.choice([n for n in names if not n[0].isdigit()]).split()
+    if len(parts) == 1 or rng.random() < 0.4:
+        return " ".join(drawn)
+    at = rng.randrange(len(parts))
+    return " ".join([*parts[:at], drawn[-1], *parts[at + 1 :]])
+
+
+_MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+_DAY = re.compile(
+    rf"\b(?:by|before|until|on)\s+(?:\d{{1,2}}\s+{_MONTH}(?:\s+\d{{4}})?|{_MONTH}\s+\d{{1,2}}(?:,\s*\d{{4}})?)\b"
+)
+_WHEN = {KINDS.index("deadline"), KINDS.index("date")}
+
+
+def made_relative(windows: Sequence[Window], rng: random.Random) -> bool:
+    """Counts the day that answers from another ("within 30 days") instead of naming it: that answers
+    too, and articles say it as often."""
+    for window in windows:
+        if window.kind not in _WHEN or window.span is None:
+            continue
+        n, first, end = window.span
+        text = window.sentences[n]
+        for match in _DAY.finditer(text):
+            if match.start() <= end and first <= match.end():
+                said = _some_time_on(rng)
+                window.sentences = list(window.sentences)
+                window.sentences[n] = text[: match.start()] + said + text[match.end() :]
+                window.span = (n, match.start(), match.start() + len(said))
+                return True
+    return False
+
+
+def _some_time_on(rng: random.Random) -> str:
+    units = rng.choice(("days", "days", "weeks", "months"))
+    count = rng.choice((2, 3, 10, 14, 15, 30, 45, 60, 90) if units == "days" else (2, 3, 4, 6, 8))
+    return f"{rng.choice(('within', 'within', 'in', 'no later than'))} {count} {units}"
+
+
 def as_typed(question: str, rng: random.Random) -> str:
     """Sometimes without its mark, in lower case, or as key words; as people type."""
     if rng.random() < 0.12:

@@ -151,7 +151,7 @@ class PassageModel:
         self._batch = batch
 
     def forward(self, arrays: NDArray[np.int64]) -> list[NDArray[Any]]:
-        """Scores of windows, heads of tokens, heads of kinds."""
+        """Scores of windows, heads of tokens, heads of kinds (a piece each)."""
         window, tokens, kind = _run(self._session, arrays)
         return [window[:, 0], tokens, kind]
 
@@ -172,7 +172,8 @@ class PassageModel:
             each = pooled(window, tokens, arrays[3])
             for row, (n, of_sentences) in enumerate(zip(batch, each, strict=True)):
                 a, first, _ = runs[n]
-                details[n] = (tokens[row], kind[row], arrays[3, row])
+                asked = (arrays[1, row] == 0) & (arrays[2, row] == 1)
+                details[n] = (tokens[row], kind[row][asked].mean(0), arrays[3, row])
                 for i, score in enumerate(of_sentences):
                     found[(a, first + i)] = (float(score), n)
         scores = [found.get(place, (-1e4, 0))[0] for place in trial.offered]

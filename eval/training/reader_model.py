@@ -5,8 +5,9 @@ but what is scored is whole sentences. From each token of a sentence come a valu
 sentence's score is the mean of the values of its tokens, weighed by a softmax of their gates. From
 [CLS] comes what speaks for the window as a whole, so that `sentence + window` is the log odds that
 this sentence answers against that nothing does, comparable between windows and questions. Further
-heads: start and end of the short answer, and the kind of the question. The encoder is that of the
-bundled reranker (MiniLM-L12-H384, Wang et al. 2020), and the head of [CLS] begins as the reranker's.
+heads: start and end of the short answer, and, from the pieces of the question, its kind. The encoder
+is that of the bundled reranker (MiniLM-L12-H384, Wang et al. 2020), and the head of [CLS] begins as
+the reranker's.
 
 `dequantised` and `requantised` are those of `eval.train_reranker`, adapted.
 """
@@ -28,7 +29,7 @@ from eval.training.reader_text import GATE, MAX_PIECES, VALUE
 
 
 class PassageReader(nn.Module):
-    """See the module. `forward` gives (windows,), (windows, pieces, 4) and (windows, kinds)."""
+    """See the module. `forward` gives (windows,), (windows, pieces, 4) and (windows, pieces, kinds)."""
 
     def __init__(self, encoder: Any) -> None:
         super().__init__()
@@ -45,7 +46,7 @@ class PassageReader(nn.Module):
         bert = self.encoder.bert
         states = bert(input_ids=ids, token_type_ids=types, attention_mask=mask)
         window = self.encoder.classifier(states.pooler_output)[:, 0]
-        return window, self.tokens(states.last_hidden_state), self.kind(states.pooler_output)
+        return window, self.tokens(states.last_hidden_state), self.kind(states.last_hidden_state)
 
 
 def sentence_scores(window: Tensor, tokens: Tensor, sentence: Tensor, most: int) -> Tensor:
@@ -55,6 +56,12 @@ def sentence_scores(window: Tensor, tokens: Tensor, sentence: Tensor, most: int)
     weights = torch.softmax(gates, 1) * member
     scores = (weights * tokens[:, :, VALUE, None]).sum(1) + window[:, None]
     return scores.masked_fill(~member.any(1), -1e4)
+
+
+def question_kind(kind: Tensor, types: Tensor, mask: Tensor) -> Tensor:
+    """What the pieces of the question say of its kind, on average: (windows, kinds)."""
+    asked = ((types == 0) & (mask == 1)).float()[:, :, None]
+    return (kind * asked).sum(1) / asked.sum(1)
 
 
 # --- int8 ONNX to torch and back -----------------------------------------------------------------
@@ -106,7 +113,7 @@ def dequantised(model: Any, attention: str = "sdpa") -> Any:
 
 def requantised(model: Any, reader: PassageReader) -> Any:
     """The reranker's graph with the reader's weights, int8 with one scale for each output, and its
-    heads: outputs `window` (n, 1), `tokens` (n, pieces, 4) and `kind` (n, kinds)."""
+    heads: outputs `window` (n, 1), `tokens` (n, pieces, 4) and `kind` (n, pieces, kinds)."""
     from onnx import numpy_helper
 
     quantised = copy.deepcopy(model)
@@ -139,10 +146,9 @@ def _add_heads(graph: Any, reader: PassageReader) -> None:
     from onnx import TensorProto, helper, numpy_helper
 
     states = next(n.input[0] for n in graph.node if n.name == "/bert/pooler/Gather")
-    tanh = next(n.output[0] for n in graph.node if n.op_type == "Tanh")
     heads: list[tuple[str, nn.Linear, str, list[str | int | None]]] = [
         ("tokens", reader.tokens, states, ["batch_size", "sequence_length", 4]),
-        ("kind", reader.kind, tanh, ["batch_size", len(KINDS)]),
+        ("kind", reader.kind, states, ["batch_size", "sequence_length", len(KINDS)]),
     ]
     for name, head, source, shape in heads:
         for part, values in (("weight", head.weight.T), ("bias", head.bias)):

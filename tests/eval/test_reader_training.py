@@ -9,7 +9,15 @@ import numpy as np
 import torch
 
 from eval.training import reader, reader_measure, reader_model, reader_text
-from eval.training.reader_data import Asked, add_foreign, article_of, offered, short_span
+from eval.training.reader_data import (
+    Asked,
+    add_foreign,
+    article_of,
+    exchanged,
+    made_relative,
+    offered,
+    short_span,
+)
 
 HARBOUR = (
     "The harbour board of Velling closed two berths on Monday. The repairs will cost 4 million kroner. "
@@ -44,6 +52,29 @@ def test_a_passage_of_another_article_that_states_the_answer_teaches_nothing() -
     ]
     assert seen
     assert all(w.labels == [0, -1] for w in seen)
+
+
+def test_a_question_on_another_name_or_number_is_answered_by_nothing() -> None:
+    articles = [article_of("a", "Berths closed", HARBOUR, "one")]
+    asked = Asked("What do repairs in Velling cost?", 0, {1}, answer="4 million kroner")
+    windows = offered(asked, articles, random.Random(1), more=0.0)
+    assert exchanged(windows, ["Orm"], random.Random(1))
+    assert windows[0].question == "What do repairs in Orm cost?"
+    assert windows[0].labels == [0] * len(windows[0].sentences)
+    assert not exchanged(windows, ["Orm"], random.Random(1)), "they tell of no Orm"
+
+
+def test_a_day_that_is_counted_to_answers_as_one_that_is_named() -> None:
+    text = "The board met. The berths must open by 4 May 2026, it said."
+    articles = [article_of("a", "Berths", text, "one")]
+    asked = Asked("When must the berths open?", 0, {1}, answer="4 May 2026", kind=0)
+    asked.spans[1] = short_span(articles[0].sentences[1], asked.answer) or (0, 0)
+    windows = offered(asked, articles, random.Random(1), more=0.0)
+    assert made_relative(windows, random.Random(1))
+    n, first, end = windows[0].span or (0, 0, 0)
+    assert windows[0].labels[n] == 1
+    assert "4 May" not in windows[0].sentences[n]
+    assert windows[0].sentences[n][first:end].split()[-1] in ("days", "weeks", "months")
 
 
 def test_yes_and_no_are_left_out_of_the_short_answer() -> None:
