@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.doors.arguments import NewCommand, a_count, a_day, print_json, progress_bar
 from assistant.language.marks import plain
-from assistant.settings import QUOTES, Settings
 from indexing.errors import SettingsError
-from indexing.settings import environment
 
 if TYPE_CHECKING:
+    from assistant.settings import Settings
     from eval.cases import Case, QuestionSet
     from eval.gate import Verdict
     from eval.judge import Judged
@@ -53,7 +52,7 @@ def add_command(new_command: NewCommand) -> None:
         "--max-quotes", type=a_count, metavar="N", help="quote N sentences at most (default 3)"
     )
     parser.add_argument(
-        "--engine", default=QUOTES, metavar="quotes|MODEL",
+        "--engine", metavar="quotes|MODEL",
         help="what answers: quotes (the default, whatever DATELINE_ENGINE says), or a chat model as provider:model[@URL]",
     )  # fmt: skip
     _add_gate(parser.add_argument_group("the gate"))
@@ -285,7 +284,11 @@ def _asked(arguments: argparse.Namespace) -> tuple[QuestionSet, Settings]:
     check_floors({**asked.floors, **dict(arguments.floor)})
     if arguments.as_of:
         asked = replace(asked, as_of=arguments.as_of)
-    settings = Settings.from_env(environment(), engine=arguments.engine, corpus=asked.corpus)
+    from assistant.settings import QUOTES, Settings
+    from indexing.settings import environment
+
+    engine = arguments.engine or QUOTES
+    settings = Settings.from_env(environment(), engine=engine, corpus=asked.corpus)
     index = arguments.index or default_index(asked, settings)
     return asked, replace(settings, index=index)
 
@@ -348,6 +351,9 @@ def _add(arguments: argparse.Namespace) -> int:
     whole = load_set(target) if target.exists() else None
     known = (*whole.cases, *whole.candidates) if whole else ()
     corpus = arguments.corpus or (whole.corpus if whole and whole.corpus.is_dir() else None)
+    from assistant.settings import Settings
+    from indexing.settings import environment
+
     corpus = corpus or Settings.from_env(environment()).corpus
     if arguments.answers and (arguments.question or arguments.quote):
         raise SettingsError("give a question with its quotes, or --from FILE, and not both")

@@ -19,18 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.doors.arguments import NewCommand, Run, a_count, a_day, print_json, progress_bar
-from assistant.settings import Settings
 from indexing.errors import DatelineError, SettingsError
-from indexing.settings import environment
 
 if TYPE_CHECKING:
     from assistant.schema import Answer, Claim
     from assistant.service import Assistant
+    from assistant.settings import Settings
     from indexing.schema import Filters
 
 
 COMMANDS = "dateline.commands"
-"""The entry points of packages that add commands: functions that are given a `NewCommand`."""
+"""The entry points that add commands: functions that are given a `NewCommand`."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -92,10 +91,10 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _add_articles(command)
     _add_doors(command)
     if not given or given[0] not in commands.choices:
-        # Looking for what other packages bring takes a while, so `ask` does not wait for it.
-        from importlib.metadata import entry_points
+        # The commands of the tools beside the assistant; `ask` does not wait for them.
+        from importlib.metadata import distribution
 
-        for entry in entry_points(group=COMMANDS):
+        for entry in distribution("dateline").entry_points.select(group=COMMANDS):
             entry.load()(command)
     return parser
 
@@ -205,6 +204,9 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
+    from assistant.settings import Settings
+    from indexing.settings import environment
+
     given = {
         name: getattr(arguments, name, None)
         for name in ("corpus", "index", "engine", "host", "port", "open_to_all")
