@@ -35,9 +35,10 @@ from eval.training import reader_data, reader_measure, reader_model, reader_text
 from eval.training.reader_data import Article, Asked
 from eval.training.reader_model import PassageReader
 from eval.training.reader_text import Read
+from eval.training.reranker_model import dequantised
 
 VALIDATION_ARTICLE = "squad2_train 1973 oil crisis"
-"""Kept back by `eval.train_reranker` to choose with; kept back here as well."""
+"""Kept back by `eval.training.train_reranker` to choose with; kept back here as well."""
 FROZEN_LAYERS = 4
 BATCH_PIECES = 2_048
 LEARNING_RATE = 6e-5
@@ -198,7 +199,7 @@ class Trainer:
         self.out, self.device, self.rate = out, device, rate
         self.graph = onnx.load(str(start))
         torch.manual_seed(reader_data.SEED)
-        self.model = PassageReader(reader_model.dequantised(self.graph)).to(device)
+        self.model = PassageReader(dequantised(self.graph, attention="sdpa")).to(device)
         bert = self.model.encoder.bert
         for part in (bert.embeddings, *bert.encoder.layer[:FROZEN_LAYERS]):
             part.requires_grad_(False)
@@ -316,7 +317,7 @@ class Trainer:
 
     def export(self, file: Path) -> None:
         """One int8 file."""
-        data = reader_model.requantised(self.graph, self.model.eval()).SerializeToString()
+        data = reader_model.exported(self.graph, self.model.eval()).SerializeToString()
         file.write_bytes(data)
         print(f"{file}: {len(data):,} bytes")
 

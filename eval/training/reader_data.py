@@ -194,7 +194,7 @@ def _squad_question(q: dict[str, Any], cut: Sequence[Any], article: Article, n: 
 
 
 def clapnq(folder: Path) -> tuple[list[Article], list[Asked]]:
-    """Two thirds of clapnq, drawn as `eval.train_reranker` draws them; the rest is to measure on.
+    """Two thirds of clapnq, drawn as `eval.training.train_reranker` draws them; the rest is to measure on.
 
     An annotator selects some of the sentences that help, so the others of a passage are unsure.
     """

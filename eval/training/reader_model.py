@@ -8,22 +8,19 @@ this sentence answers against that nothing does, comparable between windows and 
 heads: start and end of the short answer, and, from the pieces of the question, its kind. The encoder
 is that of the bundled reranker (MiniLM-L12-H384, Wang et al. 2020), and the head of [CLS] begins as
 the reranker's.
-
-`dequantised` and `requantised` are those of `eval.train_reranker`, adapted.
 """
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from eval.training.reader_data import KINDS
 from eval.training.reader_text import GATE, MAX_PIECES, VALUE
+from eval.training.reranker_model import requantised
 
 # --- the model ---------------------------------------------------------------------------------
 
@@ -64,78 +61,13 @@ def question_kind(kind: Tensor, types: Tensor, mask: Tensor) -> Tensor:
     return (kind * asked).sum(1) / asked.sum(1)
 
 
-# --- int8 ONNX to torch and back -----------------------------------------------------------------
+# --- torch to int8 ONNX -----------------------------------------------------------------
 
 
-def _weight_places(graph: Any) -> dict[str, str]:
-    """The torch name of every matrix that the graph multiplies by, to its name in the graph."""
-    places = {}
-    for node in graph.node:
-        if node.op_type == "MatMulInteger":  # "/bert/encoder/layer.0/.../query/MatMul_quant"
-            module = node.name.strip("/").rsplit("/", 1)[0].replace("/", ".")
-            places[f"{module}.weight"] = node.input[1].removesuffix("_quantized")
-    return places
-
-
-def dequantised(model: Any, attention: str = "sdpa") -> Any:
-    """The ONNX reranker as a transformers BERT; its logits differ by what int8 rounds away."""
-    from onnx import numpy_helper
-    from transformers import BertConfig, BertForSequenceClassification
-
-    make_bert: Any = BertForSequenceClassification._from_config  # it has no types
-    stored = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-
-    def floats(name: str) -> NDArray[np.float32]:
-        scale, zero = stored[f"{name}_scale"], stored[f"{name}_zero_point"]
-        whole = stored[f"{name}_quantized"].astype(np.float32) - zero.astype(np.float32)
-        return np.asarray(whole * scale, dtype=np.float32)
-
-    state = {n: a for n, a in stored.items() if n.startswith(("bert.", "classifier."))}
-    state = {n: a for n, a in state.items() if a.dtype == np.float32 and not n.endswith("_scale")}
-    for table in ("word", "position", "token_type"):
-        name = f"bert.embeddings.{table}_embeddings.weight"
-        state[name] = floats(name)
-    for name, place in _weight_places(model.graph).items():
-        state[name] = floats(place).T
-    config = BertConfig(
-        vocab_size=30522,
-        hidden_size=384,
-        num_hidden_layers=12,
-        num_attention_heads=12,
-        intermediate_size=1536,
-    )
-    config.num_labels = 1
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
-    bert = make_bert(config, attn_implementation=attention)
-    bert.load_state_dict({n: torch.tensor(a) for n, a in state.items()}, strict=True)
-    return bert.eval()
-
-
-def requantised(model: Any, reader: PassageReader) -> Any:
-    """The reranker's graph with the reader's weights, int8 with one scale for each output, and its
-    heads: outputs `window` (n, 1), `tokens` (n, pieces, 4) and `kind` (n, pieces, kinds)."""
-    from onnx import numpy_helper
-
-    quantised = copy.deepcopy(model)
-    places = _weight_places(quantised.graph)
-    new: dict[str, NDArray[Any]] = {}
-    for name, tensor in reader.encoder.state_dict().items():
-        values = tensor.detach().float().cpu().numpy()
-        if name in places:
-            weight = values.T
-            scale = np.maximum(np.abs(weight).max(axis=0), 1e-8) / 127
-            new[f"{places[name]}_quantized"] = (
-                np.rint(weight / scale).clip(-127, 127).astype(np.int8)
-            )
-            new[f"{places[name]}_scale"] = scale.astype(np.float32)
-            new[f"{places[name]}_zero_point"] = np.zeros(len(scale), dtype=np.int8)
-        elif "embeddings.weight" not in name:
-            new[name] = values  # biases and norms; the embeddings were frozen
-    for tensor in quantised.graph.initializer:
-        if tensor.name in new:
-            tensor.CopyFrom(numpy_helper.from_array(new.pop(tensor.name), tensor.name))
-    if new:
-        raise SystemExit(f"no place in the graph for {sorted(new)[:3]}")
+def exported(model: Any, reader: PassageReader) -> Any:
+    """The reranker's graph with the reader's weights, int8, and its heads: outputs `window` (n, 1),
+    `tokens` (n, pieces, 4) and `kind` (n, pieces, kinds)."""
+    quantised = requantised(model, reader.encoder)
     _add_heads(quantised.graph, reader)
     _shorten(quantised.graph)
     return quantised

@@ -31,8 +31,11 @@ def _weight_places(graph: Any) -> dict[str, str]:
     return places
 
 
-def dequantised(model: Any) -> Any:
-    """The ONNX model as a transformers BERT; its logits differ by what int8 rounds away."""
+def dequantised(model: Any, attention: str = "eager") -> Any:
+    """The ONNX model as a transformers BERT; its logits differ by what int8 rounds away.
+
+    Without dropout of its own, which costs a CPU much, eager attention is the fastest.
+    """
     import torch
     from onnx import numpy_helper
     from transformers import BertConfig, BertForSequenceClassification
@@ -62,9 +65,8 @@ def dequantised(model: Any) -> Any:
         intermediate_size=1536,
     )
     config.num_labels = 1
-    # Without dropout of its own, which costs a CPU much, eager attention is the fastest.
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
-    bert = make_bert(config, attn_implementation="eager")
+    bert = make_bert(config, attn_implementation=attention)
     bert.load_state_dict({n: torch.tensor(a) for n, a in state.items()}, strict=True)
     return bert.eval()
 
@@ -80,7 +82,7 @@ def requantised(model: Any, bert: Any) -> Any:
         raise SystemExit("the graph shares a matrix between two products")
     new: dict[str, NDArray[Any]] = {}
     for name, tensor in bert.state_dict().items():
-        values = tensor.detach().float().numpy()
+        values = tensor.detach().float().cpu().numpy()
         if name in places:
             weight = values.T
             scale = np.maximum(np.abs(weight).max(axis=0), 1e-8) / 127
