@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -63,10 +63,10 @@ class Taught:
 def intents() -> Taught:
     """The model of what a text is for. Raises SettingsError where its file is not whole."""
     try:
-        with np.load(MODEL) as file:
+        with MODEL.open("rb") as opened, np.load(opened) as file:
             weights, bias = (file[name].astype(np.float32) for name in ("weights", "bias"))
             classes, known = (tuple(map(str, file[name])) for name in ("classes", "known"))
-    except (OSError, ValueError, KeyError, BadZipFile) as exc:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as exc:
         raise _damaged(str(exc)) from exc
     shape = (len(features("", False, ())), len(classes))
     if weights.shape != shape or bias.shape != shape[1:]:
@@ -86,16 +86,11 @@ def features(text: str, is_follow_up: bool, known: Collection[str]) -> Floats:
     parts = (
         _hashed(_word_grams(text)),
         _hashed(_letter_grams(text)),
-        VECTOR_WEIGHT * _vector(text),
+        VECTOR_WEIGHT * open_embedder(BUNDLED, threads=1).embed_query(text),
         np.array(_form(text, is_follow_up), np.float32),
         STRANGE_WEIGHT * strangeness(words_of(text), known),
     )
     return np.concatenate(parts, dtype=np.float32)
-
-
-@lru_cache(maxsize=64)
-def _vector(text: str) -> Floats:
-    return open_embedder(BUNDLED, threads=1).embed_query(text)
 
 
 def words_of(text: str) -> frozenset[str]:
