@@ -101,8 +101,7 @@ class BundledEmbedder:
         self._bulk: SentenceTransformersEmbedder | None = None
 
     def embed_query(self, text: str) -> Vectors:
-        vector: Vectors = self._fast.embed([text[:LONGEST_TEXT]])[0]
-        return vector
+        return _query(self._fast, text[:LONGEST_TEXT])
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         if self._bulk is None and len(texts) < BULK_TEXTS:
@@ -204,6 +203,14 @@ class MiniLM:
 def _mini_lm(folder: Path) -> MiniLM:
     """One for all embedders of a process: it holds 90 MB, and nothing writes to them."""
     return MiniLM(folder)
+
+
+@lru_cache(maxsize=64)
+def _query(model: MiniLM, text: str) -> Vectors:
+    """Remembered, for a question is first looked at for what it is, and then searched for."""
+    vector: Vectors = model.embed([text])[0]
+    vector.flags.writeable = False
+    return vector
 
 
 class _Layer:

@@ -99,7 +99,7 @@ class Steps:
     def at_the_desk(self, state: State) -> Asked | None:
         """The reply to what is no question on content, or asks for a day and nothing else."""
         view, filters, as_of = self.finder.view, self.finder.filters, self.finder.as_of
-        if (task := task_of(state.text)) is not Task.QUESTION:
+        if (task := task_of(state.text, bool(state.history))) is not Task.QUESTION:
             return Asked(reply(task, state.asked, view, as_of, self.holds, filters))
         day = happened(state.text, view, as_of, self.most_quotes, self.holds, filters)
         return Asked(day) if day else None
