@@ -14,7 +14,7 @@ from assistant.answering import quotes
 from assistant.finding import find
 from assistant.finding.support import calibration
 from assistant.schema import Answer, Status
-from assistant.service import Assistant, open_assistant
+from assistant.service import QUOTED, Assistant, open_assistant
 from assistant.settings import Settings
 from indexing.sync import sync
 
@@ -341,7 +341,7 @@ def test_every_mark_has_its_citation_and_every_citation_its_mark(
     for c in answer.citations:
         assert ARTICLES[c.source][c.start : c.end] == c.quote
     if question in ORDINARY:
-        assert len(answer.citations) <= index.max_quotes
+        assert len(answer.citations) <= QUOTED
     assert len({(c.source, c.start) for c in answer.citations}) == len(answer.citations)
 
 

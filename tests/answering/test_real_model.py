@@ -31,7 +31,7 @@ QUESTION = "When is the MOU deadline?"
 QUESTIONS = (
     QUESTION,
     "Compare the time allowed for the EU memorandum with the time allowed for the Mexico plan.",
-    "Why does the USMCA expire on July 1?",
+    "Does the USMCA expire on July 1?",
 )
 
 

@@ -20,7 +20,7 @@ from assistant.settings import Settings
 
 pytestmark = pytest.mark.slow
 
-PUBLIC = ROOT / "assistant" / "chat" / "assets" / "public"
+PUBLIC = ROOT / "assistant" / "doors" / "chat" / "assets" / "public"
 BOTH = pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 NO_MOTION = {"color_scheme": "dark", "reduced_motion": "reduce"}
 PASSWORD = "correct horse"

@@ -94,7 +94,7 @@ def seen(view: View) -> dict[str, Any]:
         "holds_file": [view.holds_file(s) for s in (*sources, "nothing.txt")],
         "signatures": [(path, name, sign) for path, name, _, sign in view.signatures()],
         "globbed": view.globbed(sources, "*1*"),
-        "original": [p.read_bytes() if (p := view.original(s, 1)) else None for s in sources],
+        "original": [p.read_bytes() if (p := view.original(s)) else None for s in sources],
         "lengths": {keyed(i): n for i, n in view.lengths(list(place)).items()},
         "likeness": {
             other: pytest.approx(near, abs=1e-5)
@@ -234,7 +234,7 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
         }
         assert view.file_of("a (3).txt") is not None
         for name, text in texts.items():
-            file = view.original(name, 1)
+            file = view.original(name)
             assert file is not None
             assert file.read_text() == text
             assert [p.passage.source for p in view.passages_of(name)] == [name]
