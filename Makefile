@@ -49,7 +49,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 chat: install
 	$(BIN)/dateline chat
 
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# A process that dies ends the run: started anew, it would leave the others waiting for ever.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
 
 test: install-dev check
 	@$(BIN)/python tests/helpers/machine.py
